@@ -61,10 +61,12 @@ export interface Scenario {
     weightDecay: number;
     /** Decay scales, shifts and biases too (the group's public code does). */
     decayAll: boolean;
-    /** Steps of linear warm-up from 0. */
+    /** Length of the linear warm-up: step s, from 0, is scaled by min(1, (s + 1) / warmupSteps). */
     warmupSteps: number;
     schedule:
+      /** Multiplied by `factor` from each milestone on; milestones in epochs, fractions allowed. */
       | { kind: "step"; milestones: number[]; factor: number }
+      /** Half a cosine, from 1 at the end of the warm-up to 0 at the end of the run. */
       | { kind: "cosine" };
   };
   augmentation: {
