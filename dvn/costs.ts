@@ -1,3 +1,14 @@
+import {
+  batchNormLayers,
+  convLayers,
+  featureChannels,
+  TAPS,
+} from "./backbone.ts";
+import type { TaskData } from "./data.ts";
+import { taskHierarchy } from "./hierarchy.ts";
+import type { Scenario } from "./scenario.ts";
+import { UnitPartition } from "./unit_partition.ts";
+
 /** What one (task, level) costs. */
 export interface NetworkCost {
   task: string;
@@ -20,4 +31,97 @@ export interface NetworkCost {
   macs: number;
   /** `parameters.trunk` over that of the whole network. */
   density: number;
+}
+
+/**
+ * What one level of a task reads and computes at inference.
+ *
+ * A weight counts when its input and its output unit are both active. The stem, its batch norm
+ * included, belongs to the task and counts at every level; head and other batch norms count for the
+ * level's channels.
+ * Source: Kim, Ahn, Torr and Oh, CVPR 2019, whose "memory" is `parameters.trunk`.
+ *
+ * @param task Index in `scenario.tasks`, from 0.
+ * @param level From 1.
+ * @param data The task's pictures, of which only the channels count, and its classes.
+ * @throws {RangeError} If there is no such task or level.
+ */
+export function networkCost(
+  scenario: Scenario,
+  task: number,
+  level: number,
+  data: Pick<TaskData, "channels" | "classes">,
+): NetworkCost {
+  const spec = scenario.tasks[task];
+  if (!spec) {
+    throw new RangeError(
+      `networkCost: task must be in [0, ${scenario.tasks.length}), got ${task}`,
+    );
+  }
+  const hierarchy = taskHierarchy(scenario, task);
+  const active = hierarchy.activeUnits(level);
+  const { backbone, stem } = scenario;
+  const widthOf = activeWidth(scenario, active);
+  const trunk = trunkCost(scenario, active);
+  const stemWeights = stem.kernel ** 2 * data.channels * stem.channels;
+  const headWeights = widthOf(featureChannels(backbone)) * data.classes.length;
+  const batchNorm = sum(
+    batchNormLayers(backbone, stem),
+    ({ channels, split }) => {
+      return 4 * (split ? widthOf(channels) : channels); // scale, shift, mean, variance
+    },
+  );
+  const head = headWeights + data.classes.length;
+  const total = trunk.parameters + stemWeights + head + batchNorm;
+  return {
+    task: spec.name,
+    level,
+    units: hierarchy.unitsAt(level),
+    parameters: {
+      trunk: trunk.parameters,
+      stem: stemWeights,
+      head,
+      batchNorm,
+      total,
+    },
+    bytes: 4 * total,
+    macs: stemWeights * stem.outputSize ** 2 + trunk.macs + headWeights,
+    density: trunk.parameters /
+      trunkCost(scenario, new UnitPartition(scenario.units).all).parameters,
+  };
+}
+
+/**
+ * Weights and, for one image, multiply-accumulates of the convolutions that units cut.
+ *
+ * @param active Units from 0, ascending.
+ */
+export function trunkCost(
+  scenario: Pick<Scenario, "backbone" | "stem" | "units">,
+  active: readonly number[],
+): { parameters: number; macs: number } {
+  const widthOf = activeWidth(scenario, active);
+  const layers = convLayers(scenario.backbone, scenario.stem).map((layer) => {
+    const { inChannels, outChannels, inIsStem, outputSize } = layer;
+    const weights = TAPS * (inIsStem ? inChannels : widthOf(inChannels)) *
+      widthOf(outChannels);
+    return { weights, macs: weights * outputSize ** 2 };
+  });
+  return {
+    parameters: sum(layers, ({ weights }) => weights),
+    macs: sum(layers, ({ macs }) => macs),
+  };
+}
+
+/** Channels that the active units have in a layer of so many. */
+function activeWidth(
+  { units }: Pick<Scenario, "units">,
+  active: readonly number[],
+): (channels: number) => number {
+  const partition = new UnitPartition(units);
+  return (channels) => partition.channelsOf(channels, active).length;
+}
+
+function sum<T>(items: readonly T[], value: (item: T) => number): number {
+  return items.reduce((total, item) => total + value(item), 0);
 }
