@@ -11,6 +11,7 @@
  */
 import { join, relative } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { runDeno } from "./run_deno.ts";
 import config from "../deno.json" with { type: "json" };
 
 /** One line that breaks a rule. */
@@ -89,7 +90,7 @@ async function readImports(root: string, files: string[]): Promise<Import[]> {
       entry,
       urls.map((url) => `import ${JSON.stringify(url)};\n`).join(""),
     );
-    const { stdout } = await deno(
+    const { stdout } = await runDeno(
       "info",
       "--json",
       "--no-config",
@@ -189,7 +190,7 @@ async function globalOffences(
   try {
     await Deno.writeTextFile(file, JSON.stringify({ compilerOptions }));
     const paths = library.map((path) => join(root, path));
-    const { success, stderr } = await deno(
+    const { success, stderr } = await runDeno(
       "check",
       "--quiet",
       "--no-lock",
@@ -211,19 +212,6 @@ async function globalOffences(
   } finally {
     await Deno.remove(file);
   }
-}
-
-async function deno(...args: string[]) {
-  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args,
-    env: { NO_COLOR: "1" },
-  }).output();
-  const decoder = new TextDecoder();
-  return {
-    success,
-    stdout: decoder.decode(stdout),
-    stderr: decoder.decode(stderr),
-  };
 }
 
 /** The part of `deno info --json` that is used. */
