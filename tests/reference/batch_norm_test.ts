@@ -73,6 +73,19 @@ Deno.test("batchNormTraining() of one value a channel is the shift", () => {
   assertClose(forward.running, [0.9 + 0.7, 0.9], ROUNDING); // no unbiased variance: 0
 });
 
+Deno.test("batchNormTraining() of two values a channel has an unbiased variance", () => {
+  const x = Float64Array.of(1, 5), affine = Float64Array.of(1, 0);
+  const options = { epsilon: 1e-5, momentum: 0 };
+  const { running } = batchNormTraining(
+    x,
+    [2, 1],
+    affine,
+    new Float64Array(2),
+    options,
+  );
+  assertClose(running, [3, 8], ROUNDING);
+});
+
 Deno.test("batchNormTraining() keeps its digits far from zero", () => {
   const shape = [64, 1], x = random(shape, 5), affine = Float64Array.of(1, 0);
   const running = new Float64Array(2);

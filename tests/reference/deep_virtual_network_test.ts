@@ -85,6 +85,23 @@ named(PARAMETERS).forEach(([name, array], i) => {
   });
 });
 
+Deno.test("cutNetwork() keeps the active units' widths and shortcuts", () => {
+  const { shape, stem, blocks, classes } = cutNetwork({ ...DVN, blocks: 2 }, 2); // unit 1 of task 1
+  assertEquals({ shape, stem, classes }, {
+    shape: [3, 8, 7, 2],
+    stem: { co: 2, kernel: 3, padding: 1, stride: 2 },
+    classes: 3,
+  });
+  assertEquals(blocks, [
+    { co: 1, stride: 1, map: Int32Array.of(0) }, // of the stem, as stemMap says
+    { co: 1, stride: 1, map: Int32Array.of(0) },
+    { co: 3, stride: 2, map: Int32Array.of(0, -1, -1) },
+    { co: 3, stride: 1, map: Int32Array.of(0, 1, 2) },
+  ]);
+  const both = cutNetwork(DVN, 3).blocks.map(({ map }) => map);
+  assertEquals(both, [Int32Array.of(0, 1, 0), Int32Array.of(0, 1, 2, -1, -1)]);
+});
+
 for (const blocks of [1, 2]) {
   Deno.test(`a level of ${blocks} blocks a stage is the full network with inactive channels times 0`, () => {
     const dvn = { ...DVN, blocks }, parameters = randomParameters(dvn, 2);
