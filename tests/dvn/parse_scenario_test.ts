@@ -1,0 +1,460 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { networkCost } from "../../dvn/costs.ts";
+import { parseScenario, ScenarioError } from "../../dvn/parse_scenario.ts";
+import { digitsScenario } from "../../dvn/scenarios/digits.ts";
+
+/** The least that a scenario must say. */
+const MINIMAL = {
+  name: "j1",
+  backbone: { kind: "wrn", depth: 32, widen: 4 },
+  tasks: [
+    { name: "t1", dataset: "cifar-10" },
+    { name: "t2", dataset: "cifar-100" },
+  ],
+  training: { epochs: 200 },
+};
+
+Deno.test("parseScenario() fills in the paper's choices", () => {
+  assertEquals<unknown>(parseScenario(MINIMAL), {
+    ...MINIMAL,
+    seed: 0,
+    stem: { kernel: 7, channels: 16, outputSize: 32 },
+    units: 2,
+    levels: [1, 2],
+    orders: "rule",
+    batchNorm: {
+      affine: "private",
+      statistics: "private",
+      momentum: 0.9,
+      epsilon: 1e-5,
+    },
+    training: {
+      epochs: 200,
+      batchSize: 128,
+      learningRate: 0.1,
+      momentum: 0.9,
+      weightDecay: 1e-4,
+      decayAll: true,
+      warmupSteps: 0,
+      schedule: { kind: "step", milestones: [100, 150], factor: 0.1 },
+    },
+    augmentation: { pad: 4, flip: true },
+    normalization: "mean-std",
+  });
+});
+
+Deno.test("parseScenario(): the stem is as wide as a ResNet's first stage", () => {
+  const channels = (backbone: unknown) =>
+    parseScenario({ ...MINIMAL, backbone }).stem.channels;
+  assertEquals(channels({ kind: "resnet", depth: 42 }), 64);
+  assertEquals(channels({ kind: "custom", widths: [20, 40], blocks: 1 }), 20);
+});
+
+Deno.test("parseScenario() keeps what is given", () => {
+  const given = {
+    name: "J3.thirds-2_a",
+    description: "J3 with four quarter-groups",
+    seed: 2 ** 32 - 1,
+    backbone: { kind: "resnet", depth: 42 },
+    stem: { kernel: 3, channels: 16, outputSize: 64 },
+    units: 4,
+    levels: [2, 3, 4],
+    orders: [[1, 2, 3, 4], [2, 3, 1, 4], [3, 4, 2, 1]],
+    tasks: [
+      { name: "tiny", dataset: "tiny-imagenet-200" },
+      { name: "cifar", dataset: "cifar-100", classes: [7, 3] },
+      { name: "stl", dataset: "stl-10" },
+    ],
+    batchNorm: {
+      affine: "shared",
+      statistics: "shared",
+      momentum: 0,
+      epsilon: 0.001,
+    },
+    training: {
+      epochs: 100,
+      batchSize: 64,
+      learningRate: 0.05,
+      momentum: 0,
+      weightDecay: 0,
+      decayAll: false,
+      warmupSteps: 10,
+      schedule: { kind: "step", milestones: [], factor: 0.2 },
+    },
+    augmentation: { pad: 0, flip: false },
+    normalization: "unit",
+  };
+  assertEquals<unknown>(parseScenario(given), given);
+});
+
+Deno.test("parseScenario() of what it gave, also by way of JSON, is the same", () => {
+  const once = parseScenario(MINIMAL);
+  assertEquals(parseScenario(once), once);
+  assertEquals(parseScenario(JSON.parse(JSON.stringify(once))), once);
+});
+
+Deno.test("parseScenario() leaves its argument alone and shares nothing with it", () => {
+  const before = structuredClone(MINIMAL);
+  const scenario = parseScenario(MINIMAL);
+  scenario.tasks[0]!.name = "changed";
+  scenario.tasks.pop();
+  assertEquals(MINIMAL, before);
+});
+
+Deno.test("the digits scenario is a valid one, written out in full", () => {
+  assertEquals(parseScenario(digitsScenario), digitsScenario);
+});
+
+Deno.test("the digits scenario: every level 1 is under 40 KB, every top level clearly above", () => {
+  digitsScenario.tasks.forEach(({ classes }, task) => {
+    const names = Array<string>(classes?.length ?? 10).fill("");
+    const bytes = (level: number) =>
+      networkCost(digitsScenario, task, level, { channels: 1, classes: names })
+        .bytes;
+    assert(bytes(1) < 40_000, `${bytes(1)} bytes`);
+    assert(bytes(3) > 80_000, `${bytes(3)} bytes`);
+  });
+});
+
+/** `MINIMAL` with one field, at a path such as "training.epochs", replaced or, if undefined, removed. */
+function changed(path: string, value: unknown): unknown {
+  const scenario = structuredClone(MINIMAL);
+  const names = path.split(".");
+  const last = names.pop()!;
+  let object: Record<string, unknown> = scenario;
+  for (const name of names) {
+    object = (object[name] ??= {}) as Record<string, unknown>;
+  }
+  if (value === undefined) delete object[last];
+  else object[last] = value;
+  return scenario;
+}
+
+const NAME = "must be 1 to 64 letters, digits, '-', '_' or '.', " +
+  "the first a letter or digit";
+const TASK = { name: "t1", dataset: "digits" };
+
+/** Where, the wrong value, and all of the message. */
+const MISTAKES: [path: string, value: unknown, message: string][] = [
+  // Names.
+  ["name", undefined, `name ${NAME}, but is missing`],
+  ["name", "../x", `name ${NAME}, got "../x"`],
+  ["name", "", `name ${NAME}, got ""`],
+  ["name", 3, `name ${NAME}, got 3`],
+  ["description", "", 'description must be some text, got ""'],
+  ["tasks.0.name", "a b", `tasks[0].name ${NAME}, got "a b"`],
+  [
+    "tasks.1.name",
+    "t1",
+    'tasks[1].name must not be that of tasks[0], got "t1"',
+  ],
+  // Fields nobody reads.
+  [
+    "training.learningrate",
+    0.1,
+    "training.learningrate: unknown field; did you mean learningRate?",
+  ],
+  ["sed", 1, "sed: unknown field; did you mean seed?"],
+  [
+    "stem.colour",
+    1,
+    "stem.colour: unknown field; the fields here are kernel, channels, outputSize",
+  ],
+  [
+    "training.schedule",
+    { kind: "cosine", factor: 0.1 },
+    "training.schedule.factor: unknown field; the fields here are kind",
+  ],
+  // Tasks.
+  ["tasks", [], "tasks must be a list of at least one task, got []"],
+  [
+    "tasks",
+    "digits",
+    'tasks must be a list of at least one task, got "digits"',
+  ],
+  [
+    "tasks",
+    ["digits", TASK],
+    'tasks[0] must be an object of name, dataset, classes, got "digits"',
+  ],
+  [
+    "tasks.0.dataset",
+    undefined,
+    "tasks[0].dataset must be some text, but is missing",
+  ],
+  [
+    "tasks.0.classes",
+    [3],
+    "tasks[0].classes must be a list of at least two classes, got [3]",
+  ],
+  [
+    "tasks.0.classes",
+    [3, -1],
+    "tasks[0].classes[1] must be a whole number from 0 to 1000000, got -1",
+  ],
+  [
+    "tasks.0.classes",
+    [3, 4, 3],
+    "tasks[0].classes must be distinct, got 3 twice",
+  ],
+  // Backbone.
+  [
+    "backbone.kind",
+    "vgg",
+    'backbone.kind must be one of "wrn", "resnet", "custom", got "vgg"',
+  ],
+  [
+    "backbone.kind",
+    "resnets",
+    'backbone.kind must be one of "wrn", "resnet", "custom", got "resnets"; did you mean resnet?',
+  ],
+  [
+    "backbone",
+    "wrn",
+    'backbone must be an object whose kind is one of wrn, resnet, custom, got "wrn"',
+  ],
+  [
+    "backbone.depth",
+    33,
+    "backbone.depth must be 6 * blocks + 2 for a WRN, such as 14, 26 or 32, got 33",
+  ],
+  [
+    "backbone",
+    { kind: "resnet", depth: 32 },
+    "backbone.depth must be 8 * blocks + 2 for a ResNet, such as 18, 34 or 42, got 32",
+  ],
+  [
+    "backbone.widen",
+    0.3,
+    "backbone.widen must give whole numbers of channels, got 0.3, that is 4.8, 9.6, 19.2; " +
+    "use a multiple of 1/16",
+  ],
+  ["backbone.widen", 0, "backbone.widen must be a number above 0, got 0"],
+  [
+    "backbone",
+    { kind: "custom", widths: [], blocks: 1 },
+    "backbone.widths must be a list of the channels of each stage, such as [16, 32, 64], got []",
+  ],
+  [
+    "backbone",
+    { kind: "custom", widths: [8, 4], blocks: 1 },
+    "backbone.widths: stage2.block1: unit 1 has 2 channels, fewer than the 4 that its shortcut " +
+    "brings; let no stage be narrower than the one before",
+  ],
+  // Stem.
+  ["stem.kernel", 5, "stem.kernel must be one of 1, 3, 7, got 5"],
+  [
+    "stem",
+    null,
+    "stem must be an object of kernel, channels, outputSize, got null",
+  ],
+  [
+    "stem.outputSize",
+    30,
+    "stem.outputSize must be a multiple of 4, since 2 stages halve it, got 30",
+  ],
+  [
+    "stem.channels",
+    80,
+    "stem.channels: stage1.block1: unit 1 has 32 channels, fewer than the 40 that its shortcut " +
+    "brings; use 64 stem channels, or at most 32",
+  ],
+  // Units, levels, orders.
+  ["units", 0, "units must be a whole number from 1 to 1024, got 0"],
+  [
+    "units",
+    1,
+    "units must be at least 2, since the rule gives each task a unit of its own, got 1; " +
+    "or list the orders",
+  ],
+  [
+    "units",
+    65,
+    "units must be at most 64, the channels of the narrowest stage, got 65",
+  ],
+  [
+    "levels",
+    [2, 1],
+    "levels must be increasing whole numbers that start at 1 or more and end at all 2 units, " +
+    "got [2,1]",
+  ],
+  [
+    "levels",
+    [1],
+    "levels must be increasing whole numbers that start at 1 or more and end at all 2 units, " +
+    "got [1]",
+  ],
+  [
+    "levels",
+    2,
+    "levels must be a list of numbers of units, got 2",
+  ],
+  [
+    "orders",
+    "rules",
+    'orders must be one of "rule", got "rules"; did you mean rule?',
+  ],
+  [
+    "orders",
+    { t1: [1, 2] },
+    'orders must be "rule", or a list of an order for each task, got {"t1":[1,2]}',
+  ],
+  [
+    "orders",
+    [[1, 2]],
+    "orders must have one order for each of 2 tasks, got 1",
+  ],
+  [
+    "orders",
+    [[1, 2], [2, 2]],
+    "orders[1] must hold each unit ID from 1 to 2 once, got [2,2]; missing: 1",
+  ],
+  [
+    "orders",
+    [[1, 2], [2, 1, 3]],
+    "orders[1] must hold each unit ID from 1 to 2 once, got [2,1,3]",
+  ],
+  // Training.
+  [
+    "training",
+    undefined,
+    "training must be an object of epochs, batchSize, learningRate, momentum, weightDecay, " +
+    "decayAll, warmupSteps, schedule, but is missing",
+  ],
+  [
+    "training.epochs",
+    undefined,
+    "training.epochs must be a whole number from 1 to 1000000, but is missing",
+  ],
+  [
+    "training.epochs",
+    1.5,
+    "training.epochs must be a whole number from 1 to 1000000, got 1.5",
+  ],
+  [
+    "training.batchSize",
+    "64",
+    'training.batchSize must be a whole number from 1 to 1000000, got "64"',
+  ],
+  [
+    "training.learningRate",
+    -1,
+    "training.learningRate must be a number above 0, got -1",
+  ],
+  [
+    "training.learningRate",
+    NaN,
+    "training.learningRate must be a number above 0, got NaN",
+  ],
+  [
+    "training.momentum",
+    1,
+    "training.momentum must be a number of at least 0 and below 1, got 1",
+  ],
+  [
+    "training.weightDecay",
+    -1e-4,
+    "training.weightDecay must be a number of at least 0, got -0.0001",
+  ],
+  [
+    "training.decayAll",
+    1,
+    "training.decayAll must be true or false, got 1",
+  ],
+  [
+    "training.warmupSteps",
+    -1,
+    "training.warmupSteps must be a whole number from 0 to 1000000, got -1",
+  ],
+  [
+    "training.schedule",
+    { kind: "linear" },
+    'training.schedule.kind must be one of "step", "cosine", got "linear"',
+  ],
+  [
+    "training.schedule",
+    { kind: "step", milestones: [0], factor: 0.1 },
+    "training.schedule.milestones[0] must be a number above 0, got 0",
+  ],
+  [
+    "training.schedule",
+    {},
+    'training.schedule.kind must be one of "step", "cosine", but is missing',
+  ],
+  // The rest.
+  ["seed", -1, "seed must be a whole number from 0 to 4294967295, got -1"],
+  [
+    "batchNorm.affine",
+    "own",
+    'batchNorm.affine must be one of "private", "shared", got "own"',
+  ],
+  [
+    "batchNorm.statistics",
+    "share",
+    'batchNorm.statistics must be one of "private", "shared", got "share"; did you mean shared?',
+  ],
+  ["batchNorm.epsilon", 0, "batchNorm.epsilon must be a number above 0, got 0"],
+  [
+    "augmentation.pad",
+    0.5,
+    "augmentation.pad must be a whole number from 0 to 1000, got 0.5",
+  ],
+  [
+    "augmentation.flip",
+    "no",
+    'augmentation.flip must be true or false, got "no"',
+  ],
+  [
+    "normalization",
+    "meanstd",
+    'normalization must be one of "unit", "mean-std", got "meanstd"; did you mean mean-std?',
+  ],
+];
+for (const [path, value, message] of MISTAKES) {
+  Deno.test(`parseScenario() says: ${message}`, () => {
+    const error = assertThrows(
+      () => parseScenario(changed(path, value)),
+      ScenarioError,
+    );
+    assertEquals(error.message, message);
+    assertEquals(error.problems, [message]);
+  });
+}
+
+Deno.test("parseScenario() names all that is wrong at once, a line each", () => {
+  const wrong = { ...MINIMAL, name: "", seeds: 3, training: { epochs: 0 } };
+  const error = assertThrows(() => parseScenario(wrong), ScenarioError);
+  assertEquals(error.problems, [
+    "seeds: unknown field; did you mean seed?",
+    `name ${NAME}, got ""`,
+    "training.epochs must be a whole number from 1 to 1000000, got 0",
+  ]);
+  assertEquals(error.message, error.problems.join("\n"));
+  assertEquals(error.name, "ScenarioError");
+
+  const misfit = { ...MINIMAL, units: 1, stem: { outputSize: 6 } };
+  const second = assertThrows(() => parseScenario(misfit), ScenarioError);
+  assertEquals(second.problems.length, 2);
+});
+
+Deno.test("parseScenario() refuses what is no object, and shows long values in part", () => {
+  for (const json of [null, [], "x".repeat(1000), 3, undefined]) {
+    const { message } = assertThrows(
+      () => parseScenario(json),
+      ScenarioError,
+      "the top level must be an object of name, description, seed",
+    );
+    assert(message.length < 300, message);
+  }
+});
+
+Deno.test("parseScenario() takes __proto__ for the unknown field that it is", () => {
+  const json = JSON.parse(
+    JSON.stringify(MINIMAL).replace("{", '{"__proto__": {"seed": 3},'),
+  );
+  assertThrows(
+    () => parseScenario(json),
+    ScenarioError,
+    "__proto__: unknown field; the fields here are name",
+  );
+});
