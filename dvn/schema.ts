@@ -116,8 +116,7 @@ export function record<T extends object>(
         return `${at(name)}: unknown field${remedy}`;
       });
     const entries = all(names, (name) => {
-      const field = Object.hasOwn(data, name) ? data[name] : undefined;
-      return [name, fields[name](field, at(name))] as const;
+      return [name, fields[name](data[name], at(name))] as const;
     }, unknown);
     const present = entries.filter(([, field]) => field !== undefined);
     return Object.fromEntries(present) as T;

@@ -126,6 +126,8 @@ function firstBlock(channels: number, width: number) {
 Deno.test("shortcutMap(): units as wide as the stem take all of it", () => {
   const map = shortcutMap(firstBlock(2, 6), new UnitPartition(2), [0, 1]);
   assertEquals([...map], [0, 1, -1, 0, 1, -1]);
+  const same = shortcutMap(firstBlock(3, 6), new UnitPartition(2), [1]);
+  assertEquals([...same], [0, 1, 2]);
 });
 
 Deno.test("shortcutMap(): narrower units take their slice of the stem", () => {

@@ -154,6 +154,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     0.1,
     "training.learningrate: unknown field; did you mean learningRate?",
   ],
+  ["UNITS", 2, "UNITS: unknown field; did you mean units?"],
   ["sed", 1, "sed: unknown field; did you mean seed?"],
   [
     "stem.colour",
