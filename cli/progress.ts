@@ -1,0 +1,118 @@
+import type { TrainEvent } from "../dvn/events.ts";
+import { formatCount, formatPercent, formatSeconds } from "./format.ts";
+
+const BAR_WIDTH = 24;
+/** Without a terminal: a line at most this often, and one at each tenth of the run. */
+const SECONDS_BETWEEN_LINES = 30;
+
+/** Where the progress is shown: stderr, so that stdout holds results only. */
+export interface ProgressOutput {
+  write(text: string): void;
+  /** Columns of the terminal; undefined if there is none, as in a pipe or a CI log. */
+  columns(): number | undefined;
+}
+
+export const STDERR: ProgressOutput = {
+  write: (text) => {
+    const bytes = new TextEncoder().encode(text);
+    for (let done = 0; done < bytes.length;) {
+      done += Deno.stderr.writeSync(bytes.subarray(done));
+    }
+  },
+  columns: () => {
+    if (!Deno.stderr.isTerminal()) return undefined;
+    try {
+      return Deno.consoleSize().columns || 80;
+    } catch {
+      return 80; // a terminal that does not tell
+    }
+  },
+};
+
+/** Shows how a run goes on: one line that is redrawn, or sparse lines where there is no terminal. */
+export class Progress {
+  readonly #output: ProgressOutput;
+  #steps = 0;
+  #epochs = 0;
+  #testAccuracy: number | undefined;
+  #drawn = false;
+  #lastLine = { seconds: -Infinity, tenth: 0 };
+
+  constructor(output: ProgressOutput = STDERR) {
+    this.#output = output;
+  }
+
+  /** What is being waited for, before the first step and after the last. */
+  status(text: string) {
+    if (this.#output.columns() !== undefined) this.#draw([text]);
+  }
+
+  show(event: TrainEvent) {
+    if (event.type === "start") {
+      this.#steps = event.steps;
+      this.#epochs = event.epochs;
+      this.#lastLine.tenth = Math.floor(10 * event.firstStep / event.steps);
+    } else if (event.type === "evaluation") {
+      const { networks } = event;
+      this.#testAccuracy = networks.reduce((sum, { accuracy }) =>
+        sum + accuracy, 0) /
+        networks.length;
+    } else if (event.type === "step") {
+      if (this.#output.columns() !== undefined) this.#draw(this.#bar(event));
+      else if (this.#isTimeForLine(event)) this.#line(event);
+    }
+  }
+
+  /** Clears the line, so that other text can be printed. */
+  clear() {
+    if (!this.#drawn) return;
+    this.#output.write("\r\x1b[K");
+    this.#drawn = false;
+  }
+
+  #isTimeForLine({ step, seconds }: { step: number; seconds: number }) {
+    const tenth = Math.floor(10 * step / this.#steps);
+    return tenth > this.#lastLine.tenth ||
+      seconds - this.#lastLine.seconds >= SECONDS_BETWEEN_LINES;
+  }
+
+  #line(event: Extract<TrainEvent, { type: "step" }>) {
+    const { step, seconds } = event;
+    this.#lastLine = { seconds, tenth: Math.floor(10 * step / this.#steps) };
+    const counts = `step ${formatCount(step)}/${formatCount(this.#steps)}`;
+    this.#output.write([counts, ...this.#figures(event)].join("  ") + "\n");
+  }
+
+  #bar(event: Extract<TrainEvent, { type: "step" }>): string[] {
+    const part = event.step / this.#steps;
+    const full = Math.floor(part * BAR_WIDTH);
+    const bar = "━".repeat(full) + "╌".repeat(BAR_WIDTH - full);
+    return [`${bar} ${Math.floor(100 * part)} %`, ...this.#figures(event)];
+  }
+
+  /** The most wanted first: what does not fit is left out from the end. */
+  #figures(event: Extract<TrainEvent, { type: "step" }>): string[] {
+    const figures = [
+      `epoch ${event.epoch}/${this.#epochs}`,
+      `loss ${event.loss.toFixed(3)}`,
+      `accuracy ${formatPercent(event.accuracy)}`,
+      `${formatSeconds(event.secondsLeft)} left`,
+      `${formatCount(event.imagesPerSecond)} images/s`,
+    ];
+    if (this.#testAccuracy !== undefined) {
+      figures.push(`test ${formatPercent(this.#testAccuracy)}`);
+    }
+    return figures;
+  }
+
+  #draw(parts: string[]) {
+    const columns = this.#output.columns()!;
+    let line = parts[0]!;
+    for (const part of parts.slice(1)) {
+      if (line.length + 2 + part.length >= columns) break;
+      line += `  ${part}`;
+    }
+    this.#output.write(`\r${line.slice(0, columns - 1)}\x1b[K`);
+    this.#drawn = true;
+  }
+}
