@@ -1,0 +1,37 @@
+/** Something the GPU refused or lost; `operation` names the op or object it happened in. */
+export class GpuError extends Error {
+  override name = "GpuError";
+  constructor(readonly operation: string, message: string) {
+    super(`${operation}: ${message}`);
+  }
+}
+
+/** No adapter, or one that lacks what is needed. */
+export class AdapterError extends GpuError {
+  override name = "AdapterError";
+}
+
+/** A call broke WebGPU's rules: an error in this library or in a caller's shapes. */
+export class ValidationError extends GpuError {
+  override name = "ValidationError";
+}
+
+/** A shader did not compile. */
+export class ShaderError extends GpuError {
+  override name = "ShaderError";
+}
+
+/** The device has no memory left for an allocation. */
+export class OutOfMemoryError extends GpuError {
+  override name = "OutOfMemoryError";
+}
+
+/** The device is gone: driver reset, tab discarded, or `destroy()`. All its buffers are lost. */
+export class DeviceLostError extends GpuError {
+  override name = "DeviceLostError";
+}
+
+/** Extents that do not fit an op. */
+export class ShapeError extends Error {
+  override name = "ShapeError";
+}

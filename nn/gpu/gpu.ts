@@ -1,0 +1,333 @@
+import type { Access, Constants, Kernel } from "../../shaders/kernel.ts";
+import {
+  readThroughTexture,
+  setConstants,
+  unroll,
+} from "../../shaders/specialize.ts";
+import {
+  AdapterError,
+  DeviceLostError,
+  GpuError,
+  OutOfMemoryError,
+  ShaderError,
+  ValidationError,
+} from "./errors.ts";
+
+/** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
+export type AdapterClass = "gpu" | "software";
+
+export interface GpuOptions {
+  /**
+   * "max" (default): ask for the adapter's own limits on sizes, only to go faster or to hold larger
+   * arenas. "default": stay at the limits that WebGPU guarantees everywhere.
+   */
+  limits?: "default" | "max";
+  powerPreference?: GPUPowerPreference;
+}
+
+/** Limits that are worth raising; all kernels fit the defaults. */
+const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
+
+/** Features that are used where the adapter has them. */
+const USED_FEATURES: readonly GPUFeatureName[] = [
+  "timestamp-query",
+  "shader-f16",
+  "subgroups",
+];
+
+/**
+ * A device with what every plan shares: its pipelines, its count of bytes held and its errors.
+ *
+ * WebGPU reports most faults after the fact; they are kept here and thrown, as typed errors, by the
+ * next {@linkcode Gpu.check}, which each run and read calls.
+ */
+export class Gpu {
+  readonly adapterClass: AdapterClass;
+  /** Kernels read their large inputs through textures: buffer loads are slow on lavapipe. */
+  readonly readsThroughTextures: boolean;
+  /** Device memory held by buffers made here, in bytes. */
+  bytesHeld = 0;
+  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  #fault: GpuError | undefined;
+
+  private constructor(
+    readonly device: GPUDevice,
+    readonly info: GPUAdapterInfo,
+  ) {
+    const name =
+      `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+    const software = info.isFallbackAdapter ||
+      /llvmpipe|swiftshader|basic render/i.test(name);
+    this.adapterClass = software ? "software" : "gpu";
+    this.readsThroughTextures = /llvmpipe/i.test(name);
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.#fault ??= typedError("device", event.error);
+    });
+    device.lost.then(({ reason, message }) => {
+      this.#fault = new DeviceLostError(
+        "device",
+        `lost (${reason || "unknown"}): ${
+          message || "no reason given"
+        }; open a new Gpu and load ` +
+          "the last checkpoint",
+      );
+    });
+  }
+
+  /**
+   * Opens the default adapter.
+   *
+   * @throws {AdapterError} If there is no WebGPU or no adapter.
+   */
+  static async open(options: GpuOptions = {}): Promise<Gpu> {
+    const { limits = "max", powerPreference = "high-performance" } = options;
+    if (!globalThis.navigator?.gpu) {
+      throw new AdapterError(
+        "Gpu.open",
+        "this runtime has no WebGPU (navigator.gpu); use Deno 2.9 or newer, or a browser with " +
+          "WebGPU on a secure page (https or localhost)",
+      );
+    }
+    const adapter = await navigator.gpu.requestAdapter({ powerPreference });
+    if (!adapter) {
+      throw new AdapterError(
+        "Gpu.open",
+        "no WebGPU adapter; install a GPU driver, or a software one (Debian and Ubuntu: " +
+          "apt-get install mesa-vulkan-drivers)",
+      );
+    }
+    const device = await adapter.requestDevice({
+      label: "dvn",
+      requiredFeatures: USED_FEATURES.filter((feature) =>
+        adapter.features.has(feature)
+      ),
+      requiredLimits: limits === "default" ? {} : Object.fromEntries(
+        RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
+      ),
+    });
+    return new Gpu(device, adapter.info);
+  }
+
+  /** The adapter in one line: name, class, and the features in use. */
+  describe(): string {
+    const { description, device, architecture, vendor } = this.info;
+    const name = description ||
+      [vendor, architecture, device].filter(Boolean).join(" ") ||
+      "unnamed adapter";
+    const features = USED_FEATURES.filter((feature) =>
+      this.device.features.has(feature)
+    );
+    return `${name}, ${this.adapterClass}` +
+      (features.length ? `; ${features.join(", ")}` : "");
+  }
+
+  /** Pipelines compiled so far. */
+  get pipelineCount(): number {
+    return this.#pipelines.size;
+  }
+
+  /**
+   * Compiles a kernel for some constants, once; the same request later gets the same pipeline.
+   *
+   * @param textured Read `kernel.textures` through textures.
+   */
+  pipeline(
+    kernel: Kernel<never>,
+    constants: Constants,
+    textured = false,
+  ): Promise<GPUComputePipeline> {
+    const key = `${kernel.label} ${textured} ${JSON.stringify(constants)}`;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      pipeline = this.#compile(kernel, constants, textured);
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async #compile(
+    kernel: Kernel<never>,
+    constants: Constants,
+    textured: boolean,
+  ): Promise<GPUComputePipeline> {
+    const { label } = kernel;
+    let code = setConstants(label, kernel.wgsl, constants);
+    for (const name of textured ? kernel.textures ?? [] : []) {
+      code = readThroughTexture(label, code, name);
+    }
+    code = unroll(label, code);
+    this.device.pushErrorScope("validation");
+    const module = this.device.createShaderModule({ label, code });
+    const pipeline = this.device.createComputePipelineAsync({
+      label,
+      layout: this.device.createPipelineLayout({
+        label,
+        bindGroupLayouts: [this.bindGroupLayout(kernel, textured)],
+      }),
+      compute: { module, entryPoint: "main" },
+    }).catch((cause: Error) => cause);
+    const [error, compiled] = await Promise.all([
+      this.device.popErrorScope(),
+      pipeline,
+    ]);
+    if (compiled instanceof Error || error) {
+      const messages = (await module.getCompilationInfo?.())?.messages ?? [];
+      const lines = code.split("\n");
+      const details = messages.filter(({ type }) => type === "error").map(
+        ({ lineNum, message }) =>
+          `\n  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]}`,
+      );
+      const summary = error?.message ?? (compiled as Error).message;
+      throw new ShaderError(
+        label,
+        `does not compile: ${summary}${details.join("")}`,
+      );
+    }
+    return compiled;
+  }
+
+  /** The layout of a kernel's only bind group. Kernels of one signature share it. */
+  bindGroupLayout(
+    kernel: Kernel<never>,
+    textured: boolean,
+  ): GPUBindGroupLayout {
+    const types: BindingType[] = Object.entries(kernel.bindings).map((
+      [name, access],
+    ) =>
+      textured && kernel.textures?.includes(name)
+        ? "texture"
+        : bufferType(access)
+    );
+    if (kernel.extents) types.push("uniform");
+    const key = types.join();
+    let layout = this.#layouts.get(key);
+    if (!layout) {
+      layout = this.device.createBindGroupLayout({
+        label: key,
+        entries: types.map((type, binding) => ({
+          binding,
+          visibility: GPUShaderStage.COMPUTE,
+          ...(type === "texture"
+            ? { texture: { sampleType: "unfilterable-float" } }
+            : { buffer: { type } }),
+        })),
+      });
+      this.#layouts.set(key, layout);
+    }
+    return layout;
+  }
+
+  /** Makes a zeroed buffer that can be bound, copied and written; free it with {@linkcode Gpu.free}. */
+  buffer(
+    label: string,
+    bytes: number,
+    usage: GPUBufferUsageFlags = STORAGE,
+  ): GPUBuffer {
+    const buffer = this.device.createBuffer({
+      label,
+      size: Math.max(4, bytes),
+      usage,
+    });
+    this.bytesHeld += buffer.size;
+    return buffer;
+  }
+
+  free(buffer: GPUBuffer): void {
+    this.bytesHeld -= buffer.size;
+    buffer.destroy();
+  }
+
+  /**
+   * Runs `work`, which must not await, and turns what WebGPU finds wrong with it into typed errors.
+   *
+   * @param operation Named in the error.
+   */
+  async guard<T>(operation: string, work: () => T): Promise<T> {
+    const { device } = this;
+    device.pushErrorScope("out-of-memory");
+    device.pushErrorScope("validation");
+    let result: T;
+    let errors: (GPUError | null)[];
+    try {
+      result = work();
+    } finally {
+      errors = await Promise.all([
+        device.popErrorScope(),
+        device.popErrorScope(),
+      ]);
+    }
+    const error = errors[0] ?? errors[1];
+    if (error) throw typedError(operation, error);
+    this.check();
+    return result;
+  }
+
+  /** Throws what went wrong on the device since the last check. A lost device stays lost. */
+  check(): void {
+    const fault = this.#fault;
+    if (!fault) return;
+    if (!(fault instanceof DeviceLostError)) this.#fault = undefined;
+    throw fault;
+  }
+
+  /** Resolves when all work submitted so far is done. */
+  async settle(): Promise<void> {
+    await this.device.queue.onSubmittedWorkDone();
+    this.check();
+  }
+
+  /**
+   * Copies part of a buffer to the CPU, as it is after all work submitted before this call.
+   * This is the only thing that waits for the GPU.
+   */
+  async read(
+    buffer: GPUBuffer,
+    offset = 0,
+    bytes = buffer.size - offset,
+  ): Promise<ArrayBuffer> {
+    this.check();
+    const staging = this.device.createBuffer({
+      label: `read ${buffer.label}`,
+      size: bytes,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    try {
+      const encoder = this.device.createCommandEncoder({
+        label: staging.label,
+      });
+      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+      this.device.queue.submit([encoder.finish()]);
+      await staging.mapAsync(GPUMapMode.READ);
+      return staging.getMappedRange().slice(0);
+    } catch (error) {
+      this.check();
+      throw new GpuError(`read ${buffer.label}`, (error as Error).message);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  /** Gives the device and all its memory back. */
+  destroy(): void {
+    this.device.destroy();
+  }
+}
+
+const STORAGE: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
+
+type BindingType = GPUBufferBindingType | "texture";
+
+function bufferType(access: Access): GPUBufferBindingType {
+  return access === "read" ? "read-only-storage" : "storage";
+}
+
+function typedError(operation: string, error: GPUError): GpuError {
+  return error instanceof GPUOutOfMemoryError
+    ? new OutOfMemoryError(
+      operation,
+      `${error.message}; use a smaller batch or a smaller network`,
+    )
+    : new ValidationError(operation, error.message);
+}

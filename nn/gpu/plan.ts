@@ -1,0 +1,546 @@
+import { ceilDiv, size } from "../../shaders/kernel.ts";
+import { TEXTURE_WIDTH } from "../../shaders/specialize.ts";
+import type { Dispatch, Tensor } from "../tensor.ts";
+import { GpuError } from "./errors.ts";
+import type { Gpu } from "./gpu.ts";
+
+/** What one kernel takes in one run of a plan. */
+export interface KernelTime {
+  kernel: string;
+  dispatches: number;
+  milliseconds: number;
+}
+
+/** Offsets of storage and uniform bindings: the alignment every adapter accepts, in bytes. */
+const ALIGNMENT = 256;
+
+/** Timestamps one query set may hold. */
+const MAX_QUERIES = 4096;
+
+/** A vec4 of floats. */
+const TEXEL_BYTES = 16;
+
+/** A tensor to be copied into a texture, whole rows first, then what is left. */
+interface TextureCopy {
+  readonly source: GPUBufferBinding;
+  readonly texture: GPUTexture;
+  readonly texels: number;
+}
+
+interface Step {
+  readonly copies: readonly TextureCopy[];
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly dispatch: Dispatch;
+}
+
+/**
+ * Scratch memory that all plans of a device share: plans run one after another, and nothing in
+ * scratch outlives a run. Compile the largest plan first.
+ */
+class ScratchPool<Resource> {
+  readonly #resources: { resource: Resource; size: number; users: number }[] =
+    [];
+
+  constructor(
+    readonly make: (size: number) => Resource,
+    readonly free: (resource: Resource, size: number) => void,
+  ) {}
+
+  /** One resource for each size; sizes may come in any order. */
+  take(sizes: readonly number[]): Resource[] {
+    const order = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]!);
+    const unused = [...this.#resources].sort((a, b) => b.size - a.size);
+    const taken: Resource[] = [];
+    for (const i of order) {
+      const size = sizes[i]!;
+      // Largest need, largest resource: if this one is too small, all are.
+      let entry = unused[0];
+      if (entry && entry.size >= size) unused.shift();
+      else {this.#resources.push(
+          entry = { resource: this.make(size), size, users: 0 },
+        );}
+      entry.users++;
+      taken[i] = entry.resource;
+    }
+    return taken;
+  }
+
+  release(resources: readonly Resource[]): void {
+    for (const resource of resources) {
+      const index = this.#resources.findIndex((entry) =>
+        entry.resource === resource
+      );
+      const entry = this.#resources[index]!;
+      if (--entry.users > 0) continue;
+      this.#resources.splice(index, 1);
+      this.free(resource, entry.size);
+    }
+  }
+}
+
+interface Scratch {
+  buffers: ScratchPool<GPUBuffer>;
+  /** Sizes in rows of {@linkcode TEXTURE_WIDTH} texels. */
+  textures: ScratchPool<GPUTexture>;
+}
+
+const scratchOf = new WeakMap<Gpu, Scratch>();
+
+function sharedScratch(gpu: Gpu): Scratch {
+  let scratch = scratchOf.get(gpu);
+  if (!scratch) {
+    const rowBytes = TEXTURE_WIDTH * TEXEL_BYTES;
+    scratch = {
+      buffers: new ScratchPool(
+        (bytes) => gpu.buffer("scratch", bytes),
+        (buffer) => gpu.free(buffer),
+      ),
+      textures: new ScratchPool(
+        (rows) => {
+          gpu.bytesHeld += rows * rowBytes;
+          return gpu.device.createTexture({
+            label: "scratch",
+            size: [TEXTURE_WIDTH, rows],
+            format: "rgba32float",
+            usage: TEXTURE_BINDING_COPY_DST,
+          });
+        },
+        (texture, rows) => {
+          gpu.bytesHeld -= rows * rowBytes;
+          texture.destroy();
+        },
+      ),
+    };
+    scratchOf.set(gpu, scratch);
+  }
+  return scratch;
+}
+
+/**
+ * Assigns each scratch tensor a slot, such that tensors alive at the same time never share one.
+ * Whole buffers are reused, never parts: one dispatch may not read and write one buffer.
+ *
+ * @returns Slot of each tensor, by ID, and the bytes of each slot.
+ */
+export function assignSlots(
+  dispatches: readonly Pick<Dispatch, "tensors">[],
+): { slots: Map<number, number>; sizes: number[] } {
+  const lastUse = new Map<number, number>();
+  dispatches.forEach(({ tensors }, i) =>
+    tensors.forEach(({ id }) => lastUse.set(id, i))
+  );
+  const slots = new Map<number, number>();
+  const sizes: number[] = [];
+  const free: number[] = [];
+  dispatches.forEach(({ tensors }, i) => {
+    const scratch = tensors.filter(({ home }) => home.kind === "scratch");
+    for (const { id, shape } of scratch) {
+      if (slots.has(id)) continue;
+      const bytes = size(shape) * 4;
+      free.sort((a, b) => sizes[a]! - sizes[b]!);
+      // The smallest free slot that fits, unless it wastes most of itself; else the largest grows.
+      let choice = free.findIndex((slot) => sizes[slot]! >= bytes);
+      if (choice >= 0 && sizes[free[choice]!]! > 8 * bytes + 4096) choice = -1;
+      else if (
+        choice < 0 && free.length > 0 && sizes[free.at(-1)!]! * 4 >= bytes
+      ) {
+        choice = free.length - 1;
+      }
+      const slot = choice >= 0 ? free.splice(choice, 1)[0]! : sizes.push(0) - 1;
+      sizes[slot] = Math.max(sizes[slot]!, bytes);
+      slots.set(id, slot);
+    }
+    for (const id of new Set(scratch.map(({ id }) => id))) {
+      if (lastUse.get(id) === i) free.push(slots.get(id)!);
+    }
+  });
+  return { slots, sizes };
+}
+
+/** Makes a plan of recorded dispatches; called by `Tape.compile()`. */
+export async function compilePlan(
+  gpu: Gpu,
+  label: string,
+  dispatches: readonly Dispatch[],
+): Promise<Plan> {
+  const pipelines = await Promise.all(
+    dispatches.map((dispatch) =>
+      gpu.pipeline(
+        dispatch.kernel,
+        dispatch.constants,
+        texturedBindings(gpu, dispatch).length > 0,
+      )
+    ),
+  );
+  return gpu.guard(
+    `compile ${label}`,
+    () => new Plan(gpu, label, dispatches, pipelines),
+  );
+}
+
+/** Indices of the bindings that a dispatch reads through textures: all that its kernel offers, or none. */
+function texturedBindings(gpu: Gpu, { kernel, tensors }: Dispatch): number[] {
+  if (!gpu.readsThroughTextures) return [];
+  const indices = Object.keys(kernel.bindings).flatMap((name, i) =>
+    kernel.textures?.includes(name) ? [i] : []
+  );
+  const most = gpu.device.limits.maxTextureDimension2D;
+  return indices.every((i) => textureRows(tensors[i]!) <= most) ? indices : [];
+}
+
+function textureRows({ shape }: Tensor): number {
+  return ceilDiv(size(shape), 4 * TEXTURE_WIDTH);
+}
+
+/**
+ * A compiled step: replaying it encodes prebuilt state into one pass and submits once. Nothing waits
+ * for the GPU but {@linkcode Plan.read} and {@linkcode Plan.profile}.
+ */
+export class Plan {
+  readonly #steps: Step[];
+  readonly #scratch: GPUBuffer[];
+  readonly #textures: GPUTexture[];
+  readonly #owned: GPUBuffer[] = [];
+  readonly #outputs = new Map<number, GPUBuffer>();
+  readonly #inputs = new Map<number, { offset: number; bytes: number }>();
+  /** The CPU's copy of all inputs; uploaded as one. */
+  readonly #staging: ArrayBuffer;
+  readonly #inputBuffer: GPUBuffer | undefined;
+
+  /** Use `Tape.compile()`. */
+  constructor(
+    readonly gpu: Gpu,
+    readonly label: string,
+    dispatches: readonly Dispatch[],
+    pipelines: readonly GPUComputePipeline[],
+  ) {
+    const { device } = gpu;
+    const { slots, sizes } = assignSlots(dispatches);
+    this.#scratch = sharedScratch(gpu).buffers.take(sizes);
+    // The n-th textured binding of every dispatch takes the n-th texture.
+    const rows: number[] = [];
+    for (const dispatch of dispatches) {
+      texturedBindings(gpu, dispatch).forEach((binding, n) => {
+        rows[n] = Math.max(
+          rows[n] ?? 0,
+          textureRows(dispatch.tensors[binding]!),
+        );
+      });
+    }
+    this.#textures = sharedScratch(gpu).textures.take(rows);
+    const views = this.#textures.map((texture) => texture.createView());
+
+    const tensors = new Map<number, Tensor>();
+    for (const dispatch of dispatches) {
+      for (const t of dispatch.tensors) tensors.set(t.id, t);
+    }
+    const inputs = new Arena();
+    const constants = new Arena();
+    const constantRanges = new Map<number, { offset: number; bytes: number }>();
+    for (const { id, home, shape, label } of tensors.values()) {
+      const bytes = size(shape) * 4;
+      if (home.kind === "input") this.#inputs.set(id, inputs.reserve(bytes));
+      if (home.kind === "constant") {
+        constantRanges.set(id, constants.reserve(bytes, home.data));
+      }
+      if (home.kind === "output") {
+        this.#outputs.set(id, this.#own(gpu.buffer(label, bytes)));
+      }
+    }
+    const uniforms = new Arena();
+    const uniformRanges = dispatches.map(({ extents }) =>
+      extents.length
+        ? uniforms.reserve(
+          ceilDiv(extents.length, 4) * 16,
+          new Uint32Array(extents),
+        )
+        : undefined
+    );
+    this.#staging = new ArrayBuffer(inputs.bytes);
+    if (inputs.bytes) {
+      this.#inputBuffer = this.#own(
+        gpu.buffer(`${label} inputs`, inputs.bytes),
+      );
+    }
+    const constantBuffer = this.#upload(
+      `${label} constants`,
+      constants,
+      STORAGE_COPY_DST,
+    );
+    const uniformBuffer = this.#upload(
+      `${label} extents`,
+      uniforms,
+      UNIFORM_COPY_DST,
+    );
+
+    const resource = ({ id, home, shape }: Tensor): GPUBufferBinding => {
+      const bytes = size(shape) * 4;
+      switch (home.kind) {
+        case "scratch":
+          return { buffer: this.#scratch[slots.get(id)!]!, size: bytes };
+        case "output":
+          return { buffer: this.#outputs.get(id)!, size: bytes };
+        case "input":
+          return {
+            buffer: this.#inputBuffer!,
+            offset: this.#inputs.get(id)!.offset,
+            size: bytes,
+          };
+        case "constant":
+          return {
+            buffer: constantBuffer!,
+            offset: constantRanges.get(id)!.offset,
+            size: bytes,
+          };
+        case "bound":
+          return { buffer: home.buffer, offset: home.offset, size: bytes };
+      }
+    };
+    this.#steps = dispatches.map((dispatch, i) => {
+      const buffers = dispatch.tensors.map(resource);
+      const resources: GPUBindingResource[] = [...buffers];
+      const textured = texturedBindings(gpu, dispatch);
+      const copies = textured.map((binding, n) => {
+        resources[binding] = views[n]!;
+        const texels = ceilDiv(size(dispatch.tensors[binding]!.shape), 4);
+        return {
+          source: buffers[binding]!,
+          texture: this.#textures[n]!,
+          texels,
+        };
+      });
+      const uniform = uniformRanges[i];
+      if (uniform) {
+        resources.push({
+          buffer: uniformBuffer!,
+          offset: uniform.offset,
+          size: uniform.bytes,
+        });
+      }
+      const bindGroup = device.createBindGroup({
+        label: dispatch.label,
+        layout: gpu.bindGroupLayout(dispatch.kernel, textured.length > 0),
+        entries: resources.map((resource, binding) => ({ binding, resource })),
+      });
+      return { copies, pipeline: pipelines[i]!, bindGroup, dispatch };
+    });
+  }
+
+  #own(buffer: GPUBuffer): GPUBuffer {
+    this.#owned.push(buffer);
+    return buffer;
+  }
+
+  #upload(
+    label: string,
+    arena: Arena,
+    usage: GPUBufferUsageFlags,
+  ): GPUBuffer | undefined {
+    if (!arena.bytes) return undefined;
+    const buffer = this.#own(this.gpu.buffer(label, arena.bytes, usage));
+    this.gpu.device.queue.writeBuffer(buffer, 0, arena.contents());
+    return buffer;
+  }
+
+  /** Dispatches in a run. */
+  get dispatchCount(): number {
+    return this.#steps.length;
+  }
+
+  /** Bytes of scratch memory, which other plans may share. */
+  get scratchBytes(): number {
+    return this.#scratch.reduce((total, { size }) => total + size, 0);
+  }
+
+  /**
+   * The CPU's copy of an input; what it holds at the next run is uploaded.
+   *
+   * @param view Reads the 4-byte elements as this type; bytes are packed four to an element.
+   */
+  input<T>(
+    tensor: Tensor,
+    view: new (buffer: ArrayBuffer, offset: number, length: number) => T,
+  ): T {
+    const range = this.#inputs.get(tensor.id);
+    if (!range) {
+      throw new RangeError(
+        `plan ${this.label}: ${tensor.label} is not an input of it`,
+      );
+    }
+    const elementBytes =
+      (view as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
+    return new view(this.#staging, range.offset, range.bytes / elementBytes);
+  }
+
+  /** Uploads the inputs and submits the step. Returns at once. */
+  run(): void {
+    this.gpu.check();
+    this.#uploadInputs();
+    const { device } = this.gpu;
+    const encoder = device.createCommandEncoder({ label: this.label });
+    let pass = encoder.beginComputePass({ label: this.label });
+    let current: GPUComputePipeline | undefined;
+    for (
+      const { copies, pipeline, bindGroup, dispatch: { workgroups: [x, y, z] } }
+        of this.#steps
+    ) {
+      if (copies.length) {
+        pass.end();
+        for (const copy of copies) copyToTexture(encoder, copy);
+        pass = encoder.beginComputePass({ label: this.label });
+        current = undefined;
+      }
+      if (pipeline !== current) pass.setPipeline(current = pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(x, y, z);
+    }
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+  }
+
+  #uploadInputs(): void {
+    if (this.#inputBuffer) {
+      this.gpu.device.queue.writeBuffer(this.#inputBuffer, 0, this.#staging);
+    }
+  }
+
+  /** An output as the last run left it. */
+  async read(tensor: Tensor): Promise<Float32Array> {
+    const buffer = this.#outputs.get(tensor.id);
+    if (!buffer) {
+      throw new RangeError(
+        `plan ${this.label}: ${tensor.label} is not kept; mark it with tape.output() before compile()`,
+      );
+    }
+    return new Float32Array(
+      await this.gpu.read(buffer, 0, size(tensor.shape) * 4),
+    );
+  }
+
+  /**
+   * Runs the step once with a timestamp around each dispatch.
+   *
+   * @returns Times by kernel, longest first.
+   * @throws {GpuError} If the adapter has no timestamp queries.
+   */
+  async profile(): Promise<KernelTime[]> {
+    const { device } = this.gpu;
+    if (!device.features.has("timestamp-query")) {
+      throw new GpuError(
+        `profile ${this.label}`,
+        "this adapter has no timestamp-query feature",
+      );
+    }
+    this.#uploadInputs();
+    const times = new Map<string, KernelTime>();
+    const perSet = MAX_QUERIES / 2;
+    for (let first = 0; first < this.#steps.length; first += perSet) {
+      const steps = this.#steps.slice(first, first + perSet);
+      const querySet = device.createQuerySet({
+        type: "timestamp",
+        count: 2 * steps.length,
+      });
+      const resolved = this.gpu.buffer(
+        "timestamps",
+        16 * steps.length,
+        QUERY_RESOLVE_COPY_SRC,
+      );
+      const encoder = device.createCommandEncoder({
+        label: `profile ${this.label}`,
+      });
+      steps.forEach(({ copies, pipeline, bindGroup, dispatch }, i) => {
+        const { label, workgroups: [x, y, z] } = dispatch;
+        for (const copy of copies) copyToTexture(encoder, copy);
+        const pass = encoder.beginComputePass({
+          label,
+          timestampWrites: {
+            querySet,
+            beginningOfPassWriteIndex: 2 * i,
+            endOfPassWriteIndex: 2 * i + 1,
+          },
+        });
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(x, y, z);
+        pass.end();
+      });
+      encoder.resolveQuerySet(querySet, 0, 2 * steps.length, resolved, 0);
+      device.queue.submit([encoder.finish()]);
+      const stamps = new BigUint64Array(await this.gpu.read(resolved));
+      steps.forEach(({ dispatch: { kernel: { label } } }, i) => {
+        const time = times.get(label) ??
+          { kernel: label, dispatches: 0, milliseconds: 0 };
+        time.dispatches++;
+        time.milliseconds += Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6;
+        times.set(label, time);
+      });
+      querySet.destroy();
+      this.gpu.free(resolved);
+    }
+    return [...times.values()].sort((a, b) => b.milliseconds - a.milliseconds);
+  }
+
+  /** Frees what no other plan uses. */
+  destroy(): void {
+    sharedScratch(this.gpu).buffers.release(this.#scratch.splice(0));
+    sharedScratch(this.gpu).textures.release(this.#textures.splice(0));
+    for (const buffer of this.#owned.splice(0)) this.gpu.free(buffer);
+    this.#steps.length = 0;
+  }
+}
+
+function copyToTexture(
+  encoder: GPUCommandEncoder,
+  { source, texture, texels }: TextureCopy,
+): void {
+  const { buffer, offset = 0 } = source;
+  const bytesPerRow = TEXTURE_WIDTH * TEXEL_BYTES;
+  const rows = Math.floor(texels / TEXTURE_WIDTH);
+  const rest = texels % TEXTURE_WIDTH;
+  if (rows) {
+    encoder.copyBufferToTexture({ buffer, offset, bytesPerRow }, { texture }, [
+      TEXTURE_WIDTH,
+      rows,
+    ]);
+  }
+  if (rest) {
+    encoder.copyBufferToTexture(
+      { buffer, offset: offset + rows * bytesPerRow, bytesPerRow },
+      { texture, origin: [0, rows] },
+      [rest, 1],
+    );
+  }
+}
+
+const TEXTURE_BINDING_COPY_DST: GPUTextureUsageFlags = 0x04 | 0x02;
+const STORAGE_COPY_DST: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04;
+const UNIFORM_COPY_DST: GPUBufferUsageFlags = 0x40 | 0x08;
+const QUERY_RESOLVE_COPY_SRC: GPUBufferUsageFlags = 0x200 | 0x04;
+
+/** Ranges laid end to end in one buffer. */
+class Arena {
+  bytes = 0;
+  readonly #data: { offset: number; data: Uint32Array | Float32Array }[] = [];
+
+  reserve(
+    bytes: number,
+    data?: Uint32Array | Float32Array,
+  ): { offset: number; bytes: number } {
+    const offset = this.bytes;
+    this.bytes += ceilDiv(bytes, ALIGNMENT) * ALIGNMENT;
+    if (data) this.#data.push({ offset, data });
+    return { offset, bytes };
+  }
+
+  contents(): Uint8Array<ArrayBuffer> {
+    const contents = new Uint8Array(this.bytes);
+    for (const { offset, data } of this.#data) {
+      contents.set(
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+        offset,
+      );
+    }
+    return contents;
+  }
+}

@@ -1,0 +1,186 @@
+import {
+  conv2dDwKernel,
+  type Conv2dGeometry,
+  conv2dKernel,
+  packWeightKernel,
+  unpackGradientKernel,
+} from "../../shaders/conv2d.ts";
+import { convTile, dwTile } from "../gpu/chooser.ts";
+import { ShapeError } from "../gpu/errors.ts";
+import {
+  type BlockLayout,
+  blockRange,
+  type Param,
+  type ParamStore,
+} from "../params.ts";
+import type { Tape } from "../tape.ts";
+import type { Tensor } from "../tensor.ts";
+import { checkMap, padChannels } from "./channels.ts";
+
+export interface Conv2dOptions extends Conv2dGeometry {
+  /** Active units of input and output, ascending, from 0. Default: all. */
+  inUnits?: readonly number[];
+  outUnits?: readonly number[];
+  /** Added to the result: a residual connection. */
+  add?: Tensor;
+}
+
+/**
+ * Cross-correlation with the active blocks of a block-major weight. Inactive units are never read,
+ * computed or stored.
+ *
+ * @param x [n, h, w, ci]: channels of the active input units side by side, padded to a multiple of 4.
+ * @param weight Declared with a block layout of `kernel * kernel` taps.
+ * @returns [n, (h + 2 padding - kernel) / stride + 1, the same of w, co]: the active output units'.
+ * @throws {ShapeError} If extents, geometry and units do not fit together.
+ */
+export function conv2d(
+  tape: Tape,
+  store: ParamStore,
+  x: Tensor,
+  weight: Param,
+  options: Conv2dOptions,
+): Tensor {
+  const { kernel, stride, padding, add } = options;
+  const { layout } = weight;
+  if (layout?.taps !== kernel * kernel) {
+    throw new ShapeError(
+      `conv2d: ${weight.name} must be declared with ${
+        kernel * kernel
+      } taps for a ${kernel}x` +
+        `${kernel} kernel, got ${layout?.taps ?? "no block layout"}`,
+    );
+  }
+  const inUnits = options.inUnits ?? layout.inWidths.map((_, unit) => unit);
+  const outUnits = options.outUnits ?? layout.outWidths.map((_, unit) => unit);
+  const channels = (widths: readonly number[], units: readonly number[]) =>
+    units.reduce((total, unit) => total + widths[unit]!, 0);
+  checkMap("conv2d", x, channels(layout.inWidths, inUnits));
+  const [n, h, w, ci] = x.shape as [number, number, number, number];
+  const co = padChannels(channels(layout.outWidths, outUnits));
+  const extent = (size: number) =>
+    Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  const shape = [n, extent(h), extent(w), co];
+  if (
+    shape[1]! < 1 || shape[2]! < 1 || stride < 1 || padding < 0 ||
+    padding >= kernel
+  ) {
+    throw new ShapeError(
+      `conv2d: a ${kernel}x${kernel} kernel with stride ${stride} and padding ${padding} does not ` +
+        `fit x [${x.shape}]; the padded picture must hold the kernel, and the padding be below it`,
+    );
+  }
+  if (add && add.shape.join() !== shape.join()) {
+    throw new ShapeError(`conv2d: add must be [${shape}], got [${add.shape}]`);
+  }
+
+  const adapter = tape.gpu.adapterClass;
+  const blocks = outUnits.flatMap((o) =>
+    inUnits.map((i) => o * layout.inWidths.length + i)
+  );
+  const table = tape.constant("blocks", blockTable(layout, inUnits, outUnits));
+  const pack = (transposed: boolean) => {
+    const packed = [kernel * kernel, ...(transposed ? [co, ci] : [ci, co])];
+    const args = {
+      shape: [kernel * kernel, ci, co],
+      inUnits: inUnits.length,
+      transposed,
+    };
+    const values = tape.param(store, weight);
+    return tape.run(
+      packWeightKernel,
+      { weight: values, table },
+      { packed },
+      args,
+    ).packed;
+  };
+
+  const packed = pack(false);
+  const { y } = tape.run(
+    conv2dKernel,
+    { x, weight: packed, addend: add ?? x },
+    { y: shape },
+    {
+      kernel,
+      stride,
+      padding,
+      upsample: 1,
+      tile: convTile(adapter, co),
+      add: add !== undefined,
+    },
+  );
+  tape.onBackward(y, (dy) => {
+    if (add?.needsGradient) {
+      tape.setGradient(add, tape.sum(tape.gradient(add), dy));
+    }
+    const { tile, splits } = dwTile(adapter, {
+      ...{ ci, co, taps: kernel * kernel, lines: n * shape[1]! },
+    });
+    const { partial } = tape.run(
+      conv2dDwKernel,
+      { x, dy },
+      { partial: [splits, kernel * kernel, ci, co] },
+      { kernel, stride, padding, tile, splits },
+    );
+    const { gradient, adds } = tape.gradientSink(store, weight, blocks);
+    tape.run(
+      unpackGradientKernel,
+      {
+        partial,
+        table,
+        adds: tape.constant("adds", Uint32Array.from(adds, Number)),
+        gradient,
+      },
+      {},
+      { inUnits: inUnits.length },
+    );
+    if (!x.needsGradient) return;
+    // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
+    const prior = tape.gradient(x);
+    const { y: dx } = tape.run(
+      conv2dKernel,
+      { x: dy, weight: pack(true), addend: prior ?? dy },
+      { y: x.shape },
+      {
+        ...{
+          kernel,
+          stride: 1,
+          padding: kernel - 1 - padding,
+          upsample: stride,
+        },
+        ...{ tile: convTile(adapter, ci), add: prior !== undefined },
+      },
+    );
+    tape.setGradient(x, dx);
+  });
+  return y;
+}
+
+/** Marks a padding channel; the WGSL files' own constant. */
+const NONE = 0xffffffff;
+
+/** The table that shaders/pack_weight.wgsl describes. */
+function blockTable(
+  layout: BlockLayout,
+  inUnits: readonly number[],
+  outUnits: readonly number[],
+): Uint32Array {
+  const rows = (widths: readonly number[], units: readonly number[]) => {
+    const channels = units.flatMap((unit, index) =>
+      Array.from(
+        { length: widths[unit]! },
+        (_, channel) => [index, channel, widths[unit]!],
+      )
+    );
+    while (channels.length % 4) channels.push([NONE, 0, 0]);
+    return channels.flat();
+  };
+  const starts = outUnits.flatMap((o) =>
+    inUnits.map((i) => blockRange(layout, o, i).start)
+  );
+  return Uint32Array.from([
+    ...rows(layout.inWidths, inUnits),
+    ...rows(layout.outWidths, outUnits),
+    ...starts,
+  ]);
+}

@@ -1,0 +1,90 @@
+import { crossEntropyKernel } from "../../shaders/cross_entropy.ts";
+import { ShapeError } from "../gpu/errors.ts";
+import type { Tape } from "../tape.ts";
+import type { Tensor } from "../tensor.ts";
+
+/** Floats of a counter: sum of losses, rows classified rightly, rows. */
+export const COUNTER_LENGTH = 3;
+
+export interface CrossEntropyOptions {
+  /** [3]: sum of losses, rows classified rightly, rows; added to, so that nobody need read every step. */
+  counters: Tensor;
+  /** Factor of the loss, for its gradient only. Default 1. */
+  weight?: number;
+}
+
+/**
+ * Softmax cross-entropy in nats, its mean over the batch the loss to go back from.
+ *
+ * @param logits [n, m].
+ * @param labels [n], u32, each below m.
+ */
+export function crossEntropy(
+  tape: Tape,
+  logits: Tensor,
+  labels: Tensor,
+  { counters, weight = 1 }: CrossEntropyOptions,
+): void {
+  check("crossEntropy", logits, labels, [logits.shape[0]!]);
+  const args = { distill: false, temperature: 1, weight };
+  record(tape, logits, { labels, teacher: logits, counters }, args);
+}
+
+/**
+ * Cross-entropy against a teacher's softened answer, -sum p log q with p = softmax(teacher / T) and
+ * q = softmax(logits / T), its mean over the batch the loss to go back from.
+ * Source: Hinton, Vinyals and Dean 2015, without the factor T^2; the DVN paper's eq. (6).
+ *
+ * @param logits [n, m].
+ * @param teacher [n, m], logits.
+ */
+export function distillation(
+  tape: Tape,
+  logits: Tensor,
+  teacher: Tensor,
+  { counters, weight = 1, temperature }: CrossEntropyOptions & {
+    temperature: number;
+  },
+): void {
+  check("distillation", logits, teacher, logits.shape);
+  if (!(temperature > 0)) {
+    throw new RangeError(
+      `distillation: temperature must be above 0, got ${temperature}`,
+    );
+  }
+  // Labels are not read: any tensor may stand in.
+  const args = { distill: true, temperature, weight };
+  record(tape, logits, { labels: teacher, teacher, counters }, args);
+}
+
+function record(
+  tape: Tape,
+  logits: Tensor,
+  inputs: Record<"labels" | "teacher" | "counters", Tensor>,
+  args: { distill: boolean; temperature: number; weight: number },
+): void {
+  const outputs = { dlogits: logits.shape };
+  const { dlogits } = tape.run(
+    crossEntropyKernel,
+    { logits, ...inputs },
+    outputs,
+    args,
+  );
+  if (logits.needsGradient) {
+    tape.setGradient(logits, tape.sum(tape.gradient(logits), dlogits));
+  }
+}
+
+function check(
+  op: string,
+  logits: Tensor,
+  target: Tensor,
+  shape: readonly number[],
+): void {
+  if (logits.shape.length !== 2 || target.shape.join() !== shape.join()) {
+    throw new ShapeError(
+      `${op}: logits must be [n, m] and ${target.label} [${shape}], got [${logits.shape}] and ` +
+        `[${target.shape}]`,
+    );
+  }
+}

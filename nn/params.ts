@@ -1,0 +1,248 @@
+import { type Shape, size } from "../shaders/kernel.ts";
+import type { Gpu } from "./gpu/gpu.ts";
+import type { Initializer } from "./init.ts";
+import { Random } from "./random.ts";
+
+/** How a convolution's weight is cut: `[out unit][in unit][tap][c_in][c_out]`, each block contiguous. */
+export interface BlockLayout {
+  readonly taps: number;
+  /** Channels of each input and each output unit. */
+  readonly inWidths: readonly number[];
+  readonly outWidths: readonly number[];
+}
+
+/** A learned array: a range of a page that holds parameters, gradients and momentum side by side. */
+export interface Param {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly page: number;
+  /** In floats, a multiple of 64, so that the range can be bound by itself. */
+  readonly offset: number;
+  readonly length: number;
+  /** Weight decay applies. */
+  readonly decay: boolean;
+  /** Absent where the array is one block. */
+  readonly layout?: BlockLayout;
+}
+
+/** A kept array that is not learned, such as running statistics. */
+export interface State {
+  readonly name: string;
+  readonly shape: Shape;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Start of block (out unit, in unit) within its parameter, and its length, in floats. */
+export function blockRange(
+  { taps, inWidths, outWidths }: BlockLayout,
+  outUnit: number,
+  inUnit: number,
+): { start: number; length: number } {
+  const sum = (widths: readonly number[]) =>
+    widths.reduce((total, width) => total + width, 0);
+  const before = sum(outWidths.slice(0, outUnit)) * sum(inWidths) +
+    outWidths[outUnit]! * sum(inWidths.slice(0, inUnit));
+  return {
+    start: taps * before,
+    length: taps * outWidths[outUnit]! * inWidths[inUnit]!,
+  };
+}
+
+/** Floats between two ranges that can be bound: WebGPU guarantees an alignment of 256 bytes. */
+const ALIGNMENT = 64;
+
+interface Page {
+  /** Floats in use. */
+  length: number;
+  values: GPUBuffer;
+  gradients: GPUBuffer;
+  momentum: GPUBuffer;
+}
+
+/**
+ * All parameters and states of a model, in flat arenas.
+ *
+ * Parameters, gradients and momentum are three arenas with one layout. An arena is paged where it
+ * exceeds what the adapter can bind at once; a parameter never straddles pages.
+ */
+export class ParamStore {
+  readonly params = new Map<string, Param>();
+  readonly states = new Map<string, State>();
+  readonly #initial = new Map<string, Float32Array>();
+  readonly #pageLimit: number;
+  readonly #lengths: number[] = [];
+  #stateLength = 0;
+  #pages: Page[] | undefined;
+  #state: GPUBuffer | undefined;
+
+  /**
+   * @param seed Of the initial values; each parameter draws from a stream of its own name.
+   * @param pageBytes Lower than the adapter's limit only in tests.
+   */
+  constructor(readonly gpu: Gpu, readonly seed: number, pageBytes?: number) {
+    const { maxStorageBufferBindingSize, maxBufferSize } = gpu.device.limits;
+    const bytes = Math.min(
+      pageBytes ?? Infinity,
+      maxStorageBufferBindingSize,
+      maxBufferSize,
+    );
+    this.#pageLimit = Math.floor(bytes / 4);
+  }
+
+  /** Declares a parameter. @throws {RangeError} If it exceeds a page, or its name is taken. */
+  param(
+    name: string,
+    shape: Shape,
+    init: Initializer,
+    options: { decay: boolean; layout?: BlockLayout },
+  ): Param {
+    const length = this.#declare(name, shape, init);
+    if (length > this.#pageLimit) {
+      throw new RangeError(
+        `parameter ${name} [${shape}] has ${length} floats; this adapter can bind ` +
+          `${this.#pageLimit} at once; use fewer channels`,
+      );
+    }
+    const last = this.#lengths.length - 1;
+    const start = alignUp(this.#lengths[last] ?? 0);
+    const fits = last >= 0 && start + length <= this.#pageLimit;
+    const page = fits ? last : last + 1;
+    const offset = fits ? start : 0;
+    this.#lengths[page] = offset + length;
+    const param = { name, shape, page, offset, length, ...options };
+    this.params.set(name, param);
+    return param;
+  }
+
+  /** Declares a state. */
+  state(name: string, shape: Shape, init: Initializer): State {
+    const length = this.#declare(name, shape, init);
+    const offset = alignUp(this.#stateLength);
+    this.#stateLength = offset + length;
+    const state = { name, shape, offset, length };
+    this.states.set(name, state);
+    return state;
+  }
+
+  #declare(name: string, shape: Shape, init: Initializer): number {
+    if (this.#pages) {
+      throw new Error(`${name}: declared after the store's buffers were made`);
+    }
+    if (this.#initial.has(name)) {
+      throw new RangeError(`two parameters are named ${name}`);
+    }
+    const values = new Float32Array(size(shape));
+    init(values, new Random(this.seed, name));
+    this.#initial.set(name, values);
+    return values.length;
+  }
+
+  /** Makes the buffers and uploads the initial values. Declare everything before. */
+  async allocate(): Promise<void> {
+    const { gpu } = this;
+    await gpu.guard("allocate parameters", () => {
+      this.#pages = this.#lengths.map((length, page) => ({
+        length,
+        values: gpu.buffer(`parameters page ${page}`, paddedBytes(length)),
+        gradients: gpu.buffer(`gradients page ${page}`, paddedBytes(length)),
+        momentum: gpu.buffer(`momentum page ${page}`, paddedBytes(length)),
+      }));
+      this.#state = gpu.buffer("states", paddedBytes(this.#stateLength));
+      for (const [name, values] of this.#initial) this.write(name, values);
+    });
+    this.#initial.clear();
+  }
+
+  /** The pages' buffers. */
+  get pages(): readonly Page[] {
+    if (!this.#pages) {
+      throw new Error(
+        "ParamStore: call allocate() before using the parameters",
+      );
+    }
+    return this.#pages;
+  }
+
+  get stateBuffer(): GPUBuffer {
+    if (!this.#state) {
+      throw new Error("ParamStore: call allocate() before using the states");
+    }
+    return this.#state;
+  }
+
+  /** Bytes of one arena's worth of parameters, padding included. */
+  get parameterBytes(): number {
+    return this.#lengths.reduce(
+      (total, length) => total + paddedBytes(length),
+      0,
+    );
+  }
+
+  /** Overwrites a parameter or a state; or, with `arena`, a parameter's momentum. */
+  write(
+    name: string,
+    values: Float32Array,
+    arena: "values" | "momentum" = "values",
+  ): void {
+    const { buffer, offset, length } = this.#locate(name, arena);
+    if (values.length !== length) {
+      throw new RangeError(
+        `${name}: has ${length} values, got ${values.length}`,
+      );
+    }
+    this.gpu.device.queue.writeBuffer(
+      buffer,
+      offset * 4,
+      values as Float32Array<ArrayBuffer>,
+    );
+  }
+
+  /** Reads every parameter and state (`values`) or every momentum, in order of declaration. */
+  async read(
+    arena: "values" | "gradients" | "momentum" = "values",
+  ): Promise<Map<string, Float32Array>> {
+    const copies = await Promise.all(
+      this.pages.map((page) => this.gpu.read(page[arena])),
+    );
+    const states = await this.gpu.read(this.stateBuffer);
+    const result = new Map<string, Float32Array>();
+    for (const { name, page, offset, length } of this.params.values()) {
+      result.set(name, new Float32Array(copies[page]!, offset * 4, length));
+    }
+    if (arena === "values") {
+      for (const { name, offset, length } of this.states.values()) {
+        result.set(name, new Float32Array(states, offset * 4, length));
+      }
+    }
+    return result;
+  }
+
+  #locate(name: string, arena: "values" | "momentum") {
+    const param = this.params.get(name);
+    if (param) return { ...param, buffer: this.pages[param.page]![arena] };
+    const state = this.states.get(name);
+    if (!state || arena === "momentum") {
+      throw new RangeError(`no parameter is named ${name}`);
+    }
+    return { ...state, buffer: this.stateBuffer };
+  }
+
+  /** Frees all buffers. */
+  destroy(): void {
+    for (const { values, gradients, momentum } of this.#pages ?? []) {
+      for (const buffer of [values, gradients, momentum]) this.gpu.free(buffer);
+    }
+    if (this.#state) this.gpu.free(this.#state);
+    this.#pages = undefined;
+    this.#state = undefined;
+  }
+}
+
+function alignUp(offset: number): number {
+  return Math.ceil(offset / ALIGNMENT) * ALIGNMENT;
+}
+
+function paddedBytes(length: number): number {
+  return Math.max(1, alignUp(length)) * 4;
+}

@@ -1,0 +1,121 @@
+import {
+  ceilDiv,
+  defineKernel,
+  f32Bits,
+  grid,
+  type Shape,
+  type Shapes,
+  size,
+} from "./kernel.ts";
+import statsWgsl from "./batch_norm_stats.wgsl" with { type: "text" };
+import finalizeWgsl from "./batch_norm_finalize.wgsl" with { type: "text" };
+import runningWgsl from "./batch_norm_running.wgsl" with { type: "text" };
+import applyWgsl from "./batch_norm_apply.wgsl" with { type: "text" };
+import sumsWgsl from "./batch_norm_sums.wgsl" with { type: "text" };
+import daffineWgsl from "./batch_norm_daffine.wgsl" with { type: "text" };
+import dxWgsl from "./batch_norm_dx.wgsl" with { type: "text" };
+
+/** Pixels that one lane goes through, and whether a ReLU follows. */
+interface Chunked {
+  chunk: number;
+  relu: boolean;
+}
+
+const pixels = (x: Shape) => size(x) / x.at(-1)!;
+
+const chunkExtents = ({ x }: Shapes, { chunk }: { chunk: number }) => {
+  return [pixels(x!), x!.at(-1)! / 4, chunk, ceilDiv(pixels(x!), chunk)];
+};
+
+const chunkWorkgroups = ({ x }: Shapes, { chunk }: { chunk: number }) => {
+  return grid(ceilDiv(pixels(x!), chunk) * (x!.at(-1)! / 4));
+};
+
+const reluConstant = (_: Shapes, { relu }: Chunked) => ({ RELU: relu });
+
+export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
+  label: "batch_norm_stats",
+  wgsl: statsWgsl,
+  bindings: { x: "read", partial: "write" },
+  textures: ["x"],
+  extents: chunkExtents,
+  workgroups: chunkWorkgroups,
+});
+
+export const batchNormFinalizeKernel = defineKernel<
+  { pixels: number; chunk: number; momentum: number; epsilon: number }
+>({
+  label: "batch_norm_finalize",
+  wgsl: finalizeWgsl,
+  bindings: {
+    partial: "read",
+    affine: "read",
+    running: "update",
+    norm: "write",
+  },
+  extents: ({ partial, affine }, { pixels, chunk, momentum, epsilon }) => [
+    ...[partial![2]!, affine![1]!, pixels, chunk, partial![0]!],
+    ...[f32Bits(momentum), f32Bits(epsilon)],
+  ],
+  workgroups: ({ norm }) => grid(norm![1]!),
+});
+
+export const batchNormRunningKernel = defineKernel<{ epsilon: number }>({
+  label: "batch_norm_running",
+  wgsl: runningWgsl,
+  bindings: { affine: "read", running: "read", norm: "write" },
+  extents: (
+    { affine, norm },
+    { epsilon },
+  ) => [norm![1]!, affine![1]!, f32Bits(epsilon)],
+  workgroups: ({ norm }) => grid(norm![1]!),
+});
+
+export const batchNormApplyKernel = defineKernel<Chunked>({
+  label: "batch_norm_apply",
+  wgsl: applyWgsl,
+  bindings: { x: "read", norm: "read", y: "write" },
+  textures: ["x"],
+  constants: reluConstant,
+  extents: chunkExtents,
+  workgroups: chunkWorkgroups,
+});
+
+export const batchNormSumsKernel = defineKernel<Chunked>({
+  label: "batch_norm_sums",
+  wgsl: sumsWgsl,
+  bindings: { x: "read", dy: "read", norm: "read", partial: "write" },
+  textures: ["x", "dy"],
+  constants: reluConstant,
+  extents: chunkExtents,
+  workgroups: chunkWorkgroups,
+});
+
+/** `add`: to the gradient that is there. */
+export const batchNormDaffineKernel = defineKernel<{ add: boolean }>({
+  label: "batch_norm_daffine",
+  wgsl: daffineWgsl,
+  bindings: { partial: "read", sums: "write", daffine: "update" },
+  extents: ({ partial, daffine }, { add }) => [
+    ...[partial![2]!, daffine![1]!, partial![0]!, add ? 1 : 0],
+  ],
+  workgroups: ({ sums }) => grid(sums![1]!),
+});
+
+/** `add`: whether `addend` is added; it must be bound all the same. */
+export const batchNormDxKernel = defineKernel<Chunked & { add: boolean }>({
+  label: "batch_norm_dx",
+  wgsl: dxWgsl,
+  bindings: {
+    x: "read",
+    dy: "read",
+    addend: "read",
+    norm: "read",
+    sums: "read",
+    dx: "write",
+  },
+  textures: ["x", "dy", "addend"],
+  constants: reluConstant,
+  extents: (shapes, args) => [...chunkExtents(shapes, args), args.add ? 1 : 0],
+  workgroups: chunkWorkgroups,
+});

@@ -1,0 +1,117 @@
+import { ceilDiv, defineKernel, grid, type Shape, size } from "./kernel.ts";
+import conv2dWgsl from "./conv2d.wgsl" with { type: "text" };
+import conv2dDwWgsl from "./conv2d_dw.wgsl" with { type: "text" };
+import packWeightWgsl from "./pack_weight.wgsl" with { type: "text" };
+import unpackGradientWgsl from "./unpack_gradient.wgsl" with { type: "text" };
+
+/** A square kernel, and how it moves. */
+export interface Conv2dGeometry {
+  /** Side. */
+  kernel: number;
+  stride: number;
+  /** Zeros around the picture. */
+  padding: number;
+}
+
+/** Pixels, or groups of 4 input channels, by groups of 4 output channels that one lane makes. */
+export interface Tile {
+  rows: number;
+  columns: number;
+}
+
+/** `add`: whether `addend` is added; it must be bound all the same. */
+export const conv2dKernel = defineKernel<
+  Conv2dGeometry & { upsample: number; tile: Tile; add: boolean }
+>({
+  label: "conv2d",
+  wgsl: conv2dWgsl,
+  bindings: { x: "read", weight: "read", addend: "read", y: "write" },
+  textures: ["x", "weight"],
+  constants: (_, { tile }) => ({ PIXELS: tile.rows, COLUMNS: tile.columns }),
+  extents: ({ x, y }, { kernel, stride, upsample, padding, tile, add }) => {
+    const [, h, w, ci] = x as number[], [n, ho, wo, co] = y as number[];
+    const pixels = n! * ho! * wo!;
+    return [
+      ...[
+        h!,
+        w!,
+        ci! / 4,
+        ho!,
+        wo!,
+        co! / 4,
+        kernel,
+        stride,
+        upsample,
+        padding,
+        pixels,
+      ],
+      ...[ceilDiv(pixels, tile.rows), co! / 4 / tile.columns, add ? 1 : 0],
+    ];
+  },
+  workgroups: ({ y }, { tile }) => {
+    const co = y!.at(-1)!;
+    return grid(ceilDiv(size(y!) / co, tile.rows) * (co / 4 / tile.columns));
+  },
+});
+
+export const conv2dDwKernel = defineKernel<
+  Conv2dGeometry & { tile: Tile; splits: number }
+>({
+  label: "conv2d_dw",
+  wgsl: conv2dDwWgsl,
+  bindings: { x: "read", dy: "read", partial: "write" },
+  textures: ["x", "dy"],
+  constants: (_, { tile }) => ({ ROWS: tile.rows, COLUMNS: tile.columns }),
+  extents: ({ x, dy }, { kernel, stride, padding, tile, splits }) => {
+    const [n, h, w, ci] = x as number[], [, ho, wo, co] = dy as number[];
+    const lines = n! * ho!;
+    return [
+      ...[h!, w!, ci! / 4, ho!, wo!, co! / 4, kernel, stride, padding, lines],
+      ...[ceilDiv(lines, splits), dwLanes(ci!, co!, kernel, tile, splits)],
+    ];
+  },
+  workgroups: ({ x, dy }, { kernel, tile, splits }) => {
+    return grid(dwLanes(x!.at(-1)!, dy!.at(-1)!, kernel, tile, splits));
+  },
+});
+
+function dwLanes(
+  ci: number,
+  co: number,
+  kernel: number,
+  tile: Tile,
+  splits: number,
+): number {
+  return (ci / 4 / tile.rows) * (co / 4 / tile.columns) * kernel * kernel *
+    splits;
+}
+
+/** `shape`: the packed weight's, [taps, ci, co], also where it is transposed. */
+export const packWeightKernel = defineKernel<
+  { shape: Shape; inUnits: number; transposed: boolean }
+>({
+  label: "pack_weight",
+  wgsl: packWeightWgsl,
+  bindings: { weight: "read", table: "read", packed: "write" },
+  extents: (
+    _,
+    { shape, inUnits, transposed },
+  ) => [...shape, inUnits, transposed ? 1 : 0],
+  workgroups: (_, { shape: [, ci, co] }) => grid(ci! * co!),
+});
+
+export const unpackGradientKernel = defineKernel<{ inUnits: number }>({
+  label: "unpack_gradient",
+  wgsl: unpackGradientWgsl,
+  bindings: {
+    partial: "read",
+    table: "read",
+    adds: "read",
+    gradient: "update",
+  },
+  extents: (
+    { partial },
+    { inUnits },
+  ) => [...partial!.slice(1), inUnits, partial![0]!],
+  workgroups: ({ partial }) => grid(size(partial!) / partial![0]!),
+});

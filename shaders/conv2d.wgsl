@@ -1,0 +1,111 @@
+// Convolution as a register-tiled implicit matrix product; no workgroup memory.
+// x: [n, h, w, ci]  *  weight: [tap, ci, co]  (+ addend: [n, ho, wo, co])  ->  y: [n, ho, wo, co]
+// f32, NHWC; ci and co are multiples of 4.
+//
+// A lane makes PIXELS pixels by 4 * COLUMNS channels. With upsample > 1 it is the data gradient of a
+// strided convolution: x is read as if upsample - 1 zeros stood between its pixels. Output pixels are
+// counted phase by phase (those with equal coordinates modulo upsample), so that all pixels of a lane
+// meet zeros at the same taps and skip them.
+const PIXELS: u32 = 4u;
+const COLUMNS: u32 = 4u;
+const LANES: u32 = 64u;
+
+struct Extents {
+  h: i32, w: i32, ci4: u32,
+  ho: i32, wo: i32, co4: u32,
+  kernel: i32, stride: i32, upsample: i32, padding: i32,
+  pixels: u32, // n * ho * wo
+  pixelTiles: u32,
+  columnTiles: u32,
+  add: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> weight: array<vec4f>;
+@group(0) @binding(2) var<storage, read> addend: array<vec4f>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(4) var<uniform> e: Extents;
+
+struct Pixel { image: i32, row: i32, column: i32 }
+
+/** Where the i-th output pixel stands. */
+fn pixelAt(i: i32) -> Pixel {
+  let image = i / (e.ho * e.wo);
+  var rest = i % (e.ho * e.wo);
+  if (e.upsample == 1) { return Pixel(image, rest / e.wo, rest % e.wo); }
+  // Phases may differ in size: extents need not be multiples of upsample.
+  for (var py = 0; py < e.upsample; py++) {
+    let rows = (e.ho - py + e.upsample - 1) / e.upsample;
+    for (var px = 0; px < e.upsample; px++) {
+      let columns = (e.wo - px + e.upsample - 1) / e.upsample;
+      if (rest < rows * columns) {
+        return Pixel(image, py + rest / columns * e.upsample, px + rest % columns * e.upsample);
+      }
+      rest -= rows * columns;
+    }
+  }
+  return Pixel(image, 0, 0);
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * groups.x + group.x) * LANES + lane;
+  if (i >= e.pixelTiles * e.columnTiles) { return; }
+  let column = i / e.pixelTiles * COLUMNS;
+  let first = i % e.pixelTiles * PIXELS;
+
+  var pixel: array<Pixel, PIXELS>;
+  // unroll
+  for (var p = 0u; p < PIXELS; p++) {
+    pixel[p] = pixelAt(i32(min(first + p, e.pixels - 1u)));
+  }
+  var sum: array<vec4f, PIXELS * COLUMNS>;
+  for (var ky = 0; ky < e.kernel; ky++) {
+    for (var kx = 0; kx < e.kernel; kx++) {
+      var start: array<u32, PIXELS>;
+      var inside: array<bool, PIXELS>;
+      var any = false;
+      // unroll
+      for (var p = 0u; p < PIXELS; p++) {
+        let row = pixel[p].row * e.stride + ky - e.padding;
+        let col = pixel[p].column * e.stride + kx - e.padding;
+        inside[p] = row >= 0 && col >= 0 && row % e.upsample == 0 && col % e.upsample == 0 &&
+          row / e.upsample < e.h && col / e.upsample < e.w;
+        let at = (pixel[p].image * e.h + row / e.upsample) * e.w + col / e.upsample;
+        start[p] = select(0u, u32(at) * e.ci4, inside[p]);
+        any = any || inside[p];
+      }
+      if (!any) { continue; }
+      var k = u32(ky * e.kernel + kx) * e.ci4 * 4u * e.co4 + column;
+      for (var c = 0u; c < e.ci4; c++) {
+        var xs: array<vec4f, PIXELS>;
+        // unroll
+        for (var p = 0u; p < PIXELS; p++) {
+          xs[p] = select(vec4f(), x[start[p] + c], inside[p]);
+        }
+        // unroll
+        for (var q = 0u; q < COLUMNS; q++) {
+          let m = mat4x4f(weight[k + q], weight[k + e.co4 + q],
+                          weight[k + 2u * e.co4 + q], weight[k + 3u * e.co4 + q]);
+          // unroll
+          for (var p = 0u; p < PIXELS; p++) {
+            sum[p * COLUMNS + q] += m * xs[p];
+          }
+        }
+        k += 4u * e.co4;
+      }
+    }
+  }
+  // unroll
+  for (var p = 0u; p < PIXELS; p++) {
+    if (first + p < e.pixels) {
+      let at = u32((pixel[p].image * e.ho + pixel[p].row) * e.wo + pixel[p].column) * e.co4 + column;
+      // unroll
+      for (var q = 0u; q < COLUMNS; q++) {
+        if (e.add != 0u) { y[at + q] = sum[p * COLUMNS + q] + addend[at + q]; }
+        else { y[at + q] = sum[p * COLUMNS + q]; }
+      }
+    }
+  }
+}

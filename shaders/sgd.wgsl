@@ -1,0 +1,37 @@
+// One step of stochastic gradient descent with Nesterov momentum and weight decay (L2) over the parts
+// of a page that `chunks` names; everything else keeps its bits.
+//   g = gradient + decay * value;  v = momentum * v + g;  value -= rate * (g + momentum * v)
+// chunks: (begin, end, whether decay applies), in floats; a workgroup takes one.
+const LANES: u32 = 64u;
+
+struct Chunk { begin: u32, end: u32, decays: u32 }
+struct Extents { chunks: u32 }
+
+@group(0) @binding(0) var<storage, read_write> values: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> momentum: array<vec4f>;
+@group(0) @binding(2) var<storage, read> gradients: array<vec4f>;
+@group(0) @binding(3) var<storage, read> chunks: array<Chunk>;
+@group(0) @binding(4) var<storage, read> hyper: array<f32>; // rate, momentum, decay
+@group(0) @binding(5) var<uniform> e: Extents;
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let index = group.y * groups.x + group.x;
+  if (index >= e.chunks) { return; }
+  let chunk = chunks[index];
+  let rate = hyper[0];
+  let mu = hyper[1];
+  let decay = select(0.0, hyper[2], chunk.decays != 0u);
+  for (var i = chunk.begin / 4u + lane; 4u * i < chunk.end; i += LANES) {
+    // A frozen block may share the first and the last vec4: its lanes are written back as they were.
+    let at = 4u * i + vec4u(0u, 1u, 2u, 3u);
+    let mine = at >= vec4u(chunk.begin) & at < vec4u(chunk.end);
+    let value = values[i];
+    let old = momentum[i];
+    let g = gradients[i] + decay * value;
+    let v = mu * old + g;
+    momentum[i] = select(old, v, mine);
+    values[i] = select(value, value - rate * (g + mu * v), mine);
+  }
+}
