@@ -31,6 +31,7 @@ export interface State {
   readonly shape: Shape;
   readonly offset: number;
   readonly length: number;
+  readonly layout?: BlockLayout;
 }
 
 /** Start of block (out unit, in unit) within its parameter, and its length, in floats. */
@@ -116,11 +117,16 @@ export class ParamStore {
   }
 
   /** Declares a state. */
-  state(name: string, shape: Shape, init: Initializer): State {
+  state(
+    name: string,
+    shape: Shape,
+    init: Initializer,
+    layout?: BlockLayout,
+  ): State {
     const length = this.#declare(name, shape, init);
     const offset = alignUp(this.#stateLength);
     this.#stateLength = offset + length;
-    const state = { name, shape, offset, length };
+    const state = { name, shape, offset, length, layout };
     this.states.set(name, state);
     return state;
   }

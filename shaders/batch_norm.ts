@@ -51,10 +51,12 @@ export const batchNormFinalizeKernel = defineKernel<
     partial: "read",
     affine: "read",
     running: "update",
+    affineAt: "read",
+    runningAt: "read",
     norm: "write",
   },
-  extents: ({ partial, affine }, { pixels, chunk, momentum, epsilon }) => [
-    ...[partial![2]!, affine![1]!, pixels, chunk, partial![0]!],
+  extents: ({ partial }, { pixels, chunk, momentum, epsilon }) => [
+    ...[partial![2]!, pixels, chunk, partial![0]!],
     ...[f32Bits(momentum), f32Bits(epsilon)],
   ],
   workgroups: ({ norm }) => grid(norm![1]!),
@@ -63,11 +65,14 @@ export const batchNormFinalizeKernel = defineKernel<
 export const batchNormRunningKernel = defineKernel<{ epsilon: number }>({
   label: "batch_norm_running",
   wgsl: runningWgsl,
-  bindings: { affine: "read", running: "read", norm: "write" },
-  extents: (
-    { affine, norm },
-    { epsilon },
-  ) => [norm![1]!, affine![1]!, f32Bits(epsilon)],
+  bindings: {
+    affine: "read",
+    running: "read",
+    affineAt: "read",
+    runningAt: "read",
+    norm: "write",
+  },
+  extents: ({ norm }, { epsilon }) => [norm![1]!, f32Bits(epsilon)],
   workgroups: ({ norm }) => grid(norm![1]!),
 });
 
@@ -91,14 +96,16 @@ export const batchNormSumsKernel = defineKernel<Chunked>({
   workgroups: chunkWorkgroups,
 });
 
-/** `add`: to the gradient that is there. */
-export const batchNormDaffineKernel = defineKernel<{ add: boolean }>({
+export const batchNormDaffineKernel = defineKernel({
   label: "batch_norm_daffine",
   wgsl: daffineWgsl,
-  bindings: { partial: "read", sums: "write", daffine: "update" },
-  extents: ({ partial, daffine }, { add }) => [
-    ...[partial![2]!, daffine![1]!, partial![0]!, add ? 1 : 0],
-  ],
+  bindings: {
+    partial: "read",
+    sums: "write",
+    affineAt: "read",
+    daffine: "update",
+  },
+  extents: ({ partial }) => [partial![2]!, partial![0]!],
   workgroups: ({ sums }) => grid(sums![1]!),
 });
 

@@ -1,14 +1,18 @@
 // Backward, second stage: adds the chunks up in a fixed order.
-// partial: [chunk, 2, c4]  ->  sums: [2, c4] (sum of dz, sum of dz * normalised x), for dx;
-// daffine: [2, c] (gradients of scale and shift), added to what is there or set.
+// partial: [chunk, 2, c]  ->  sums: [2, c] (sum of dz, sum of dz * normalised x), for dx;
+// daffine (gradients of scales and shifts).
+// affineAt: [c, 3]: where in that array a channel's two numbers stand (NONE for padding), and whether
+// to add to what is there.
 const LANES: u32 = 64u;
+const NONE: u32 = 0xffffffffu;
 
-struct Extents { c: u32, channels: u32, chunks: u32, add: u32 }
+struct Extents { c: u32, chunks: u32 }
 
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
-@group(0) @binding(2) var<storage, read_write> daffine: array<f32>;
-@group(0) @binding(3) var<uniform> e: Extents;
+@group(0) @binding(2) var<storage, read> affineAt: array<u32>;
+@group(0) @binding(3) var<storage, read_write> daffine: array<f32>;
+@group(0) @binding(4) var<uniform> e: Extents;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -22,8 +26,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   }
   sums[c] = shift;
   sums[e.c + c] = scale;
-  if (c < e.channels) {
-    daffine[c] = select(scale, daffine[c] + scale, e.add != 0u);
-    daffine[e.channels + c] = select(shift, daffine[e.channels + c] + shift, e.add != 0u);
-  }
+  let scaleAt = affineAt[3u * c];
+  let shiftAt = affineAt[3u * c + 1u];
+  if (scaleAt == NONE) { return; }
+  let adds = affineAt[3u * c + 2u] != 0u;
+  daffine[scaleAt] = select(scale, daffine[scaleAt] + scale, adds);
+  daffine[shiftAt] = select(shift, daffine[shiftAt] + shift, adds);
 }

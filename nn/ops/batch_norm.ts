@@ -10,7 +10,13 @@ import {
 } from "../../shaders/batch_norm.ts";
 import { elementwiseChunk, reductionChunk } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
-import type { Param, ParamStore, State } from "../params.ts";
+import {
+  type BlockLayout,
+  blockRange,
+  type Param,
+  type ParamStore,
+  type State,
+} from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMap } from "./channels.ts";
@@ -23,15 +29,20 @@ export interface BatchNormOptions {
   epsilon: number;
   /** Clip the result below zero. */
   relu: boolean;
+  /** Active units, ascending, from 0, of arrays that are shared. Default: all. */
+  units?: readonly number[];
 }
 
 /**
  * Batch normalisation over all pixels of all images, then, if asked, ReLU.
  * Source: Ioffe and Szegedy, ICML 2015. The running variance is the unbiased one.
  *
+ * Either array may be one network's own, [2, c], or shared by networks of different units: declared
+ * with {@linkcode pairLayout}, of which the active units' channels are used.
+ *
  * @param x [n, h, w, c].
- * @param affine [2, c]: scale, shift.
- * @param running [2, c]: mean, variance; updated at each training run.
+ * @param affine Scales, then shifts.
+ * @param running Means, then variances; updated at each training run.
  */
 export function batchNorm(
   tape: Tape,
@@ -39,17 +50,15 @@ export function batchNorm(
   x: Tensor,
   affine: Param,
   running: State,
-  { training, momentum, epsilon, relu }: BatchNormOptions,
+  { training, momentum, epsilon, relu, units }: BatchNormOptions,
 ): Tensor {
-  const channels = affine.shape[1]!;
-  checkMap("batchNorm", x, channels);
-  if (
-    affine.shape.join() !== `2,${channels}` ||
-    running.shape.join() !== `2,${channels}`
-  ) {
+  const affineAt = positions(affine, units);
+  const runningAt = positions(running, units);
+  checkMap("batchNorm", x, affineAt.length);
+  if (runningAt.length !== affineAt.length) {
     throw new ShapeError(
-      `batchNorm: ${affine.name} and ${running.name} must both be [2, channels], got ` +
-        `[${affine.shape}] and [${running.shape}]`,
+      `batchNorm: ${affine.name} has ${affineAt.length} active channels, ${running.name} has ` +
+        `${runningAt.length}; declare both for the same units`,
     );
   }
   const adapter = tape.gpu.adapterClass;
@@ -60,6 +69,12 @@ export function batchNorm(
   const partialShape = [ceilDiv(pixels, reduce.chunk), 2, c];
   const values = tape.param(store, affine);
   const state = tape.state(store, running);
+  const table = (rows: readonly (readonly number[])[]) => {
+    const padding = rows[0]!.map(() => NONE);
+    const padded = Array.from({ length: c }, (_, i) => rows[i] ?? padding);
+    return tape.constant("channels", Uint32Array.from(padded.flat()));
+  };
+  const tables = { affineAt: table(affineAt), runningAt: table(runningAt) };
 
   let norm: Tensor;
   if (training) {
@@ -68,14 +83,14 @@ export function batchNorm(
     }, reduce);
     ({ norm } = tape.run(
       batchNormFinalizeKernel,
-      { partial, affine: values, running: state },
+      { partial, affine: values, running: state, ...tables },
       { norm: [4, c] },
       { pixels, chunk: reduce.chunk, momentum, epsilon },
     ));
   } else {
     ({ norm } = tape.run(
       batchNormRunningKernel,
-      { affine: values, running: state },
+      { affine: values, running: state, ...tables },
       { norm: [4, c] },
       { epsilon },
     ));
@@ -95,12 +110,23 @@ export function batchNorm(
       { partial: partialShape },
       reduce,
     );
-    const { gradient: daffine, adds: [add] } = tape.gradientSink(store, affine);
+    const blocks = affine.layout ? activeUnits(affine.layout, units) : [0];
+    const { gradient: daffine, adds } = tape.gradientSink(
+      store,
+      affine,
+      blocks,
+    );
+    const channelAdds = affine.layout
+      ? blocks.flatMap((unit, i) =>
+        new Array<boolean>(affine.layout!.outWidths[unit]!).fill(adds[i]!)
+      )
+      : affineAt.map(() => adds[0]!);
+    const daffineAt = affineAt.map((at, i) => [...at, channelAdds[i] ? 1 : 0]);
     const { sums } = tape.run(
       batchNormDaffineKernel,
-      { partial, daffine },
+      { partial, affineAt: table(daffineAt), daffine },
       { sums: [2, c] },
-      { add: add! },
+      undefined,
     );
     if (!x.needsGradient) return;
     const prior = tape.gradient(x);
@@ -113,4 +139,40 @@ export function batchNorm(
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+/** Marks a padding channel; the WGSL files' own constant. */
+const NONE = 0xffffffff;
+
+/**
+ * Layout of scales and shifts, or of means and variances, that networks of different units share: a
+ * block for each unit, in it the unit's first numbers, then its second ones.
+ */
+export function pairLayout(widths: readonly number[]): BlockLayout {
+  return { taps: 2, inWidths: [1], outWidths: widths };
+}
+
+function activeUnits(
+  layout: BlockLayout,
+  units?: readonly number[],
+): readonly number[] {
+  return units ?? layout.outWidths.map((_, unit) => unit);
+}
+
+/** Where the two numbers of each active channel stand. */
+function positions(
+  { layout, length }: Param | State,
+  units?: readonly number[],
+): [number, number][] {
+  if (!layout) {
+    return Array.from({ length: length / 2 }, (_, c) => [c, length / 2 + c]);
+  }
+  return activeUnits(layout, units).flatMap((unit) => {
+    const { start } = blockRange(layout, unit, 0);
+    const width = layout.outWidths[unit]!;
+    return Array.from({ length: width }, (_, c): [number, number] => [
+      start + c,
+      start + width + c,
+    ]);
+  });
 }
