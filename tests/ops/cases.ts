@@ -1,7 +1,9 @@
 import { adapterCases } from "./adapter_cases.ts";
+import { shortcutCases } from "./shortcut_cases.ts";
 import type { OpCase } from "./harness.ts";
 
 /** All cases that run both in Deno and in a browser. */
 export const cases: OpCase[] = [
   ...adapterCases,
+  ...shortcutCases,
 ];
