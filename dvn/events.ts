@@ -51,7 +51,13 @@ export type TrainEvent =
     seconds: number;
     secondsLeft: number;
   }
-  | { type: "evaluation"; step: number; epoch: number; networks: NetworkScore[]; seconds: number }
+  | {
+    type: "evaluation";
+    step: number;
+    epoch: number;
+    networks: NetworkScore[];
+    seconds: number;
+  }
   | { type: "epoch"; step: number; epoch: number; seconds: number }
   | {
     type: "checkpoint";

@@ -68,8 +68,8 @@ interface Page {
  * exceeds what the adapter can bind at once; a parameter never straddles pages.
  */
 export class ParamStore {
-  readonly params = new Map<string, Param>();
-  readonly states = new Map<string, State>();
+  readonly params: Map<string, Param> = new Map();
+  readonly states: Map<string, State> = new Map();
   readonly #initial = new Map<string, Float32Array>();
   readonly #pageLimit: number;
   readonly #lengths: number[] = [];

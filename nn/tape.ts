@@ -78,7 +78,7 @@ export class Tape {
     store: ParamStore,
     param: Param,
     blocks: readonly number[] = [0],
-  ) {
+  ): { gradient: Tensor; adds: boolean[] } {
     const { name, shape, page, offset } = param;
     const touched = this.#touched.get(param) ?? new Set<number>();
     this.#touched.set(param, touched);

@@ -1,10 +1,12 @@
 // Softmax cross-entropy of a batch, its gradient, and running counters; one workgroup.
 // logits: [n, m], counters: [3] (sum of losses, rows classified rightly, rows), added to
 //   ->  dlogits: [n, m], the gradient of weight * mean loss.
+// Rows labelled IGNORE count for nothing and have no gradient.
 // Against labels: [n] (u32); or, with TEACHER, against softmax(teacher / temperature), as in Hinton,
 // Vinyals and Dean 2015 without their factor T^2. There "rightly" means as the teacher would.
 const TEACHER: bool = false;
 const LANES: u32 = 64u;
+const IGNORE: u32 = 0xffffffffu;
 
 struct Extents { n: u32, m: u32, temperature: f32, weight: f32 }
 
@@ -17,13 +19,20 @@ struct Extents { n: u32, m: u32, temperature: f32, weight: f32 }
 
 var<workgroup> losses: array<f32, LANES>;
 var<workgroup> hits: array<f32, LANES>;
+var<workgroup> counts: array<f32, LANES>;
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var loss = 0.0;
   var hit = 0.0;
+  var count = 0.0;
   for (var row = lane; row < e.n; row += LANES) {
     let at = row * e.m;
+    if (!TEACHER && labels[row] == IGNORE) {
+      for (var c = 0u; c < e.m; c++) { dlogits[at + c] = 0.0; }
+      continue;
+    }
+    count += 1.0;
     var top = 0u; // the lowest index wins a tie
     for (var c = 1u; c < e.m; c++) {
       if (logits[at + c] > logits[at + top]) { top = c; }
@@ -60,13 +69,15 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   losses[lane] = loss;
   hits[lane] = hit;
+  counts[lane] = count;
   workgroupBarrier();
   if (lane != 0u) { return; }
   for (var k = 1u; k < LANES; k++) {
     loss += losses[k];
     hit += hits[k];
+    count += counts[k];
   }
   counters[0] += loss;
   counters[1] += hit;
-  counters[2] += f32(e.n);
+  counters[2] += count;
 }

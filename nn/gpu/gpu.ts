@@ -60,7 +60,7 @@ export class Gpu {
     const software = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(name);
     this.adapterClass = software ? "software" : "gpu";
-    this.readsThroughTextures = /llvmpipe/i.test(name);
+    this.readsThroughTextures = software;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fault ??= typedError("device", event.error);

@@ -6,6 +6,9 @@ import type { Tensor } from "../tensor.ts";
 /** Floats of a counter: sum of losses, rows classified rightly, rows. */
 export const COUNTER_LENGTH = 3;
 
+/** Label of a row that counts for nothing: the rest of a batch that is not full. */
+export const IGNORE_LABEL = 0xffffffff;
+
 export interface CrossEntropyOptions {
   /** [3]: sum of losses, rows classified rightly, rows; added to, so that nobody need read every step. */
   counters: Tensor;
@@ -17,7 +20,7 @@ export interface CrossEntropyOptions {
  * Softmax cross-entropy in nats, its mean over the batch the loss to go back from.
  *
  * @param logits [n, m].
- * @param labels [n], u32, each below m.
+ * @param labels [n], u32, each below m, or {@linkcode IGNORE_LABEL}.
  */
 export function crossEntropy(
   tape: Tape,

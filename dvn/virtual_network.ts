@@ -1,0 +1,185 @@
+import type { Gpu } from "../nn/gpu/gpu.ts";
+import type { Plan } from "../nn/gpu/plan.ts";
+import { Tape } from "../nn/tape.ts";
+import type { Tensor } from "../nn/tensor.ts";
+import { identityMatrices } from "./augmentation.ts";
+import type { NetworkCost } from "./costs.ts";
+import { type BatchInput, recordInput } from "./batch_input.ts";
+import type { TaskInfo } from "./task_info.ts";
+
+/** Images that {@linkcode VirtualNetwork.predict} classifies at once; a single one has its own plan. */
+const PREDICT_BATCH = 32;
+
+/** Runs that {@linkcode VirtualNetwork.measure} takes the median of. */
+const MEASURED_RUNS = 5;
+
+interface InferencePlan {
+  plan: Plan;
+  input: BatchInput;
+  logits: Tensor;
+}
+
+/** What a virtual network needs of the network that it is part of; tasks count from 0, levels from 1. */
+export interface SharedNetwork {
+  readonly gpu: Gpu;
+  readonly tasks: readonly TaskInfo[];
+  cost(task: number, level: number): NetworkCost;
+  stem(tape: Tape, task: number, images: Tensor, training: boolean): Tensor;
+  forward(
+    tape: Tape,
+    task: number,
+    level: number,
+    stem: Tensor,
+    training: boolean,
+  ): Tensor;
+}
+
+/** One (task, level) of a deep virtual network, ready to classify. */
+export class VirtualNetwork {
+  readonly cost: NetworkCost;
+  readonly #plans = new Map<number, Promise<InferencePlan>>();
+
+  /** Use `DeepVirtualNetwork.virtual()`. @param taskIndex From 0. @param level From 1. */
+  constructor(
+    readonly net: SharedNetwork,
+    readonly taskIndex: number,
+    readonly level: number,
+  ) {
+    this.cost = net.cost(taskIndex, level);
+  }
+
+  get task(): string {
+    return this.net.tasks[this.taskIndex]!.name;
+  }
+
+  get classes(): string[] {
+    return this.net.tasks[this.taskIndex]!.classes;
+  }
+
+  get height(): number {
+    return this.net.tasks[this.taskIndex]!.height;
+  }
+
+  get width(): number {
+    return this.net.tasks[this.taskIndex]!.width;
+  }
+
+  get channels(): number {
+    return this.net.tasks[this.taskIndex]!.channels;
+  }
+
+  /** The largest byte value a picture can hold. */
+  get maximum(): number {
+    return this.net.tasks[this.taskIndex]!.maximum;
+  }
+
+  #plan(batch: number): Promise<InferencePlan> {
+    let plan = this.#plans.get(batch);
+    if (!plan) this.#plans.set(batch, plan = this.#compile(batch));
+    return plan;
+  }
+
+  async #compile(batch: number): Promise<InferencePlan> {
+    const { net, taskIndex, level } = this;
+    const tape = new Tape(net.gpu);
+    const input = recordInput(tape, net.tasks[taskIndex]!, batch);
+    const stem = net.stem(tape, taskIndex, input.images, false);
+    const logits = tape.output(
+      net.forward(tape, taskIndex, level, stem, false),
+    );
+    const plan = await tape.compile(
+      `${this.task} level ${level}, batch ${batch}`,
+    );
+    identityMatrices(plan.input(input.matrices, Float32Array));
+    return { plan, input, logits };
+  }
+
+  /**
+   * Classifies images.
+   *
+   * @param images [count, height, width, channels] bytes, each at most `maximum`.
+   * @returns [count, classes]: softmax probabilities.
+   * @throws {RangeError} If the bytes are not a whole number of pictures.
+   */
+  async predict(images: Uint8Array): Promise<Float32Array> {
+    const { height, width, channels } = this;
+    const bytes = height * width * channels;
+    const count = images.length / bytes;
+    if (!Number.isInteger(count) || count < 1) {
+      throw new RangeError(
+        `predict: images must be whole pictures of ${height}x${width}x${channels} = ${bytes} ` +
+          `bytes, got ${images.length}`,
+      );
+    }
+    const batch = count === 1 ? 1 : PREDICT_BATCH;
+    const { plan, input, logits } = await this.#plan(batch);
+    const classes = this.classes.length;
+    const probabilities = new Float32Array(count * classes);
+    for (let first = 0; first < count; first += batch) {
+      const part = images.subarray(
+        first * bytes,
+        Math.min(count, first + batch) * bytes,
+      );
+      plan.input(input.bytes, Uint8Array).set(part);
+      plan.run();
+      const scores = await plan.read(logits);
+      const used = scores.subarray(0, part.length / bytes * classes);
+      probabilities.set(softmaxRows(used, classes), first * classes);
+    }
+    return probabilities;
+  }
+
+  /**
+   * Milliseconds of GPU time for one image: the median of a few runs on a batch of zeros, by timestamp
+   * queries, or by the clock where the adapter has none.
+   */
+  async measure(
+    batch: number = PREDICT_BATCH,
+  ): Promise<{ msPerImage: number; source: "timestamp-query" | "wall clock" }> {
+    const { gpu } = this.net;
+    const { plan } = await this.#plan(batch);
+    const source = gpu.device.features.has("timestamp-query")
+      ? "timestamp-query"
+      : "wall clock";
+    const times: number[] = [];
+    for (let run = 0; run <= MEASURED_RUNS; run++) {
+      if (source === "timestamp-query") {
+        const kernels = await plan.profile();
+        times.push(
+          kernels.reduce((total, { milliseconds }) => total + milliseconds, 0),
+        );
+      } else {
+        const start = performance.now();
+        plan.run();
+        await gpu.settle();
+        times.push(performance.now() - start);
+      }
+    }
+    // The first run warms up.
+    const sorted = times.slice(1).sort((a, b) => a - b);
+    return {
+      msPerImage: sorted[Math.floor(sorted.length / 2)]! / batch,
+      source,
+    };
+  }
+
+  /** Frees the plans. */
+  destroy(): void {
+    for (const plan of this.#plans.values()) {
+      plan.then(({ plan }) => plan.destroy(), () => {});
+    }
+    this.#plans.clear();
+  }
+}
+
+function softmaxRows(scores: Float32Array, classes: number): Float32Array {
+  const result = new Float32Array(scores.length);
+  for (let at = 0; at < scores.length; at += classes) {
+    const row = scores.subarray(at, at + classes);
+    const most = Math.max(...row);
+    const exponentials = Array.from(row, (score) => Math.exp(score - most));
+    const sum = exponentials.reduce((total, value) => total + value, 0);
+    exponentials.forEach((value, c) => result[at + c] = value / sum);
+  }
+  return result;
+}

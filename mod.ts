@@ -1,0 +1,77 @@
+/**
+ * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
+ *
+ * @module
+ */
+export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export * from "./nn/gpu/errors.ts";
+export type { KernelTime, Plan } from "./nn/gpu/plan.ts";
+export { Tape } from "./nn/tape.ts";
+export type { Tensor } from "./nn/tensor.ts";
+export {
+  type BlockLayout,
+  blockRange,
+  type Param,
+  ParamStore,
+  type State,
+} from "./nn/params.ts";
+export { Random } from "./nn/random.ts";
+export { type Initializer, rows, xavier, zeros } from "./nn/init.ts";
+export {
+  decodeSafeTensors,
+  encodeSafeTensors,
+  type SafeTensors,
+  SafeTensorsError,
+} from "./nn/safetensors.ts";
+export {
+  augment,
+  type ImageShape,
+  MATRIX_LENGTH,
+  packedLength,
+} from "./nn/ops/augment.ts";
+export {
+  batchNorm,
+  type BatchNormOptions,
+  pairLayout,
+} from "./nn/ops/batch_norm.ts";
+export { padChannels } from "./nn/ops/channels.ts";
+export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
+export {
+  COUNTER_LENGTH,
+  crossEntropy,
+  type CrossEntropyOptions,
+  distillation,
+  IGNORE_LABEL,
+} from "./nn/ops/cross_entropy.ts";
+export { add, relu } from "./nn/ops/elementwise.ts";
+export { globalAveragePool } from "./nn/ops/global_average_pool.ts";
+export { linear } from "./nn/ops/linear.ts";
+export { shortcut } from "./nn/ops/shortcut.ts";
+export { sgd } from "./nn/optim/sgd.ts";
+
+export type { NetworkCost } from "./dvn/costs.ts";
+export type { ImageSet, TaskData } from "./dvn/data.ts";
+export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
+export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
+export {
+  dvnMethod,
+  type LossTerm,
+  type Method,
+  type Phase,
+} from "./dvn/method.ts";
+export { DeepVirtualNetwork } from "./dvn/network.ts";
+export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
+export type { BackboneSpec, Scenario, TaskSpec } from "./dvn/scenario.ts";
+export { digitsScenario } from "./dvn/scenarios/digits.ts";
+export { learningRate } from "./dvn/schedule.ts";
+export type { TaskInfo } from "./dvn/task_info.ts";
+export {
+  type CheckpointFiles,
+  train,
+  type TrainOptions,
+} from "./dvn/trainer.ts";
+export { UnitPartition } from "./dvn/unit_partition.ts";
+export type { VirtualNetwork } from "./dvn/virtual_network.ts";
+
+export { selectClasses } from "./datasets/class_split.ts";
+export { loadDigits } from "./datasets/digits.ts";
