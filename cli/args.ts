@@ -1,6 +1,7 @@
 /** Reading command lines: every mistake becomes one line that says what was wrong and what is meant. */
 import { parseArgs } from "@std/cli/parse-args";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
+import { AdapterError } from "../nn/gpu/errors.ts";
 
 /** A mistake in a flag, a file or a value: one line on stderr, exit code 2, nothing written. */
 export class UsageError extends Error {
@@ -161,14 +162,18 @@ export async function runCommand(
   try {
     Deno.exit(await main(Deno.args));
   } catch (error) {
-    const message =
-      (error instanceof Error ? error.message : String(error)).split("\n")[0];
+    const message = error instanceof Error ? error.message : String(error);
     if (error instanceof UsageError) {
       console.error(`error: ${message}`);
       Deno.exit(2);
     }
-    if (Deno.args.includes("--debug")) console.error(error);
-    else console.error(`error: ${message} (--debug shows where)`);
+    if (Deno.args.includes("--debug")) {
+      console.error(error);
+    } else if (error instanceof AdapterError) {
+      console.error(`error: ${message}`); // all of it: it says what to install
+    } else {
+      console.error(`error: ${message.split("\n")[0]} (--debug shows where)`);
+    }
     Deno.exit(1);
   }
 }
