@@ -35,7 +35,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let kx = tap % e.kernel;
   // Output columns whose tap lies inside the picture.
   let begin = max(0, (e.padding - kx + e.stride - 1) / e.stride);
-  let end = min(e.wo, (e.w - 1 + e.padding - kx) / e.stride + 1);
+  let end = min(e.wo, (e.w + e.padding - kx + e.stride - 1) / e.stride);
 
   var sum: array<vec4f, 4u * ROWS * COLUMNS>;
   for (var line = split * e.linesPerSplit; line < min((split + 1) * e.linesPerSplit, e.lines); line++) {

@@ -53,6 +53,8 @@ export function conv2d(
   }
   const inUnits = options.inUnits ?? layout.inWidths.map((_, unit) => unit);
   const outUnits = options.outUnits ?? layout.outWidths.map((_, unit) => unit);
+  checkUnits("input", inUnits, layout.inWidths);
+  checkUnits("output", outUnits, layout.outWidths);
   const channels = (widths: readonly number[], units: readonly number[]) =>
     units.reduce((total, unit) => total + widths[unit]!, 0);
   checkMap("conv2d", x, channels(layout.inWidths, inUnits));
@@ -154,6 +156,23 @@ export function conv2d(
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+function checkUnits(
+  side: string,
+  units: readonly number[],
+  widths: readonly number[],
+): void {
+  const ascend = units.every((unit, i) =>
+    unit in widths && (i === 0 || unit > units[i - 1]!)
+  );
+  if (units.length === 0 || !ascend) {
+    throw new ShapeError(
+      `conv2d: ${side} units must ascend within 0..${
+        widths.length - 1
+      }, got [${units}]`,
+    );
+  }
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

@@ -1,9 +1,11 @@
 import { adapterCases } from "./adapter_cases.ts";
+import { conv2dCases } from "./conv2d_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
 import type { OpCase } from "./harness.ts";
 
 /** All cases that run both in Deno and in a browser. */
 export const cases: OpCase[] = [
   ...adapterCases,
+  ...conv2dCases,
   ...shortcutCases,
 ];

@@ -45,6 +45,8 @@ export interface OpRun<Names extends string, Declared> {
   ) => Tensor;
   /** Gradient of the result, which has its shape. */
   dy: Operand;
+  /** Default: 1. Gradients are those of the last run. */
+  runs?: number;
 }
 
 export interface OpResult<Names extends string> {
@@ -58,13 +60,13 @@ export interface OpResult<Names extends string> {
 }
 
 /**
- * Records an op, runs it forward and backward once, and reads everything back.
+ * Records an op, runs it forward and backward, and reads everything back.
  *
  * What it returns is dense: padding is taken off, and must hold zeros.
  */
 export async function runOp<const Names extends string, Declared = undefined>(
   gpu: Gpu,
-  { inputs, declare, record, dy }: OpRun<Names, Declared>,
+  { inputs, declare, record, dy, runs = 1 }: OpRun<Names, Declared>,
 ): Promise<OpResult<Names>> {
   const names = Object.keys(inputs) as Names[];
   const tape = new Tape(gpu);
@@ -91,7 +93,7 @@ export async function runOp<const Names extends string, Declared = undefined>(
       plan.input(x[name], Float32Array).set(pad(inputs[name]));
     }
     plan.input(seed, Float32Array).set(pad(dy));
-    plan.run();
+    for (let run = 0; run < runs; run++) plan.run();
     const result = {
       y: unpad("y", await plan.read(y), dy),
       dx: {} as OpResult<Names>["dx"],
