@@ -19,7 +19,7 @@ import {
 } from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkMap } from "./channels.ts";
+import { checkMap, checkUnits } from "./channels.ts";
 
 export interface BatchNormOptions {
   /** Use and update batch statistics; else use the running ones. */
@@ -161,13 +161,15 @@ function activeUnits(
 
 /** Where the two numbers of each active channel stand. */
 function positions(
-  { layout, length }: Param | State,
+  { name, layout, length }: Param | State,
   units?: readonly number[],
 ): [number, number][] {
   if (!layout) {
     return Array.from({ length: length / 2 }, (_, c) => [c, length / 2 + c]);
   }
-  return activeUnits(layout, units).flatMap((unit) => {
+  const active = activeUnits(layout, units);
+  checkUnits(`batchNorm: units of ${name}`, active, layout.outWidths);
+  return active.flatMap((unit) => {
     const { start } = blockRange(layout, unit, 0);
     const width = layout.outWidths[unit]!;
     return Array.from({ length: width }, (_, c): [number, number] => [

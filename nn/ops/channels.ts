@@ -24,3 +24,19 @@ export function checkMap(op: string, x: Tensor, channels?: number): void {
     );
   }
 }
+
+/** Checks that some units are active, and that they exist and ascend. */
+export function checkUnits(
+  what: string,
+  units: readonly number[],
+  widths: readonly number[],
+): void {
+  const ascend = units.every((unit, i) =>
+    unit in widths && (i === 0 || unit > units[i - 1]!)
+  );
+  if (units.length === 0 || !ascend) {
+    throw new ShapeError(
+      `${what} must ascend within 0..${widths.length - 1}, got [${units}]`,
+    );
+  }
+}

@@ -15,7 +15,7 @@ import {
 } from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
-import { checkMap, padChannels } from "./channels.ts";
+import { checkMap, checkUnits, padChannels } from "./channels.ts";
 
 export interface Conv2dOptions extends Conv2dGeometry {
   /** Active units of input and output, ascending, from 0. Default: all. */
@@ -53,8 +53,8 @@ export function conv2d(
   }
   const inUnits = options.inUnits ?? layout.inWidths.map((_, unit) => unit);
   const outUnits = options.outUnits ?? layout.outWidths.map((_, unit) => unit);
-  checkUnits("input", inUnits, layout.inWidths);
-  checkUnits("output", outUnits, layout.outWidths);
+  checkUnits("conv2d: input units", inUnits, layout.inWidths);
+  checkUnits("conv2d: output units", outUnits, layout.outWidths);
   const channels = (widths: readonly number[], units: readonly number[]) =>
     units.reduce((total, unit) => total + widths[unit]!, 0);
   checkMap("conv2d", x, channels(layout.inWidths, inUnits));
@@ -156,23 +156,6 @@ export function conv2d(
     tape.setGradient(x, dx);
   });
   return y;
-}
-
-function checkUnits(
-  side: string,
-  units: readonly number[],
-  widths: readonly number[],
-): void {
-  const ascend = units.every((unit, i) =>
-    unit in widths && (i === 0 || unit > units[i - 1]!)
-  );
-  if (units.length === 0 || !ascend) {
-    throw new ShapeError(
-      `conv2d: ${side} units must ascend within 0..${
-        widths.length - 1
-      }, got [${units}]`,
-    );
-  }
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

@@ -1,4 +1,5 @@
 import { adapterCases } from "./adapter_cases.ts";
+import { batchNormCases } from "./batch_norm_cases.ts";
 import { conv2dCases } from "./conv2d_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
 import type { OpCase } from "./harness.ts";
@@ -6,6 +7,7 @@ import type { OpCase } from "./harness.ts";
 /** All cases that run both in Deno and in a browser. */
 export const cases: OpCase[] = [
   ...adapterCases,
+  ...batchNormCases,
   ...conv2dCases,
   ...shortcutCases,
 ];

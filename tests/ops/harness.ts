@@ -45,6 +45,8 @@ export interface OpRun<Names extends string, Declared> {
   ) => Tensor;
   /** Gradient of the result, which has its shape. */
   dy: Operand;
+  /** Default: true. If not, `dy` tells the shape alone, and there are no gradients. */
+  backward?: boolean;
   /** Default: 1. Gradients are those of the last run. */
   runs?: number;
 }
@@ -66,7 +68,10 @@ export interface OpResult<Names extends string> {
  */
 export async function runOp<const Names extends string, Declared = undefined>(
   gpu: Gpu,
-  { inputs, declare, record, dy, runs = 1 }: OpRun<Names, Declared>,
+  { inputs, declare, record, dy, backward = true, runs = 1 }: OpRun<
+    Names,
+    Declared
+  >,
 ): Promise<OpResult<Names>> {
   const names = Object.keys(inputs) as Names[];
   const tape = new Tape(gpu);
@@ -75,14 +80,17 @@ export async function runOp<const Names extends string, Declared = undefined>(
   await store.allocate();
   const x = mapNames(
     names,
-    (name) => tape.input(name, storedShape(inputs[name]), true),
+    (name) => tape.input(name, storedShape(inputs[name]), backward),
   );
   const y = tape.output(record(tape, x, declared, store));
   assertEquals(y.shape, storedShape(dy), "the shape of the result");
   const seed = tape.input("dy", y.shape);
-  tape.setGradient(y, seed);
-  tape.backward();
-  const dx = mapNames(names, (name) => {
+  if (backward) {
+    tape.setGradient(y, seed);
+    tape.backward();
+  }
+  const differentiated = backward ? names : [];
+  const dx = mapNames(differentiated, (name) => {
     const gradient = tape.gradient(x[name]);
     if (!gradient) throw new AssertionError(`no gradient reached ${name}`);
     return tape.output(gradient);
@@ -92,13 +100,13 @@ export async function runOp<const Names extends string, Declared = undefined>(
     for (const name of names) {
       plan.input(x[name], Float32Array).set(pad(inputs[name]));
     }
-    plan.input(seed, Float32Array).set(pad(dy));
+    if (backward) plan.input(seed, Float32Array).set(pad(dy));
     for (let run = 0; run < runs; run++) plan.run();
     const result = {
       y: unpad("y", await plan.read(y), dy),
       dx: {} as OpResult<Names>["dx"],
     };
-    for (const name of names) {
+    for (const name of differentiated) {
       // An op that only passes the gradient on, such as add(), hands over the very tensor.
       const stored = dx[name] === seed ? pad(dy) : await plan.read(dx[name]);
       result.dx[name] = unpad(`gradient of ${name}`, stored, inputs[name]);
