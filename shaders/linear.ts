@@ -19,11 +19,15 @@ export const linearDxKernel = defineKernel({
   workgroups: ({ dx }) => grid(size(dx!)),
 });
 
-/** `add`: to the gradients that are there. */
-export const linearDwKernel = defineKernel<{ add: boolean }>({
+/** Whether to add to the gradients that are there. */
+export const linearDwKernel = defineKernel<
+  { addWeight: boolean; addBias: boolean }
+>({
   label: "linear_dw",
   wgsl: linearDwWgsl,
   bindings: { x: "read", dy: "read", dweight: "update", dbias: "update" },
-  extents: ({ x, dweight }, { add }) => [...x!, ...dweight!, add ? 1 : 0],
+  extents: ({ x, dweight }, { addWeight, addBias }) => [
+    ...[...x!, ...dweight!, addWeight ? 1 : 0, addBias ? 1 : 0],
+  ],
   workgroups: ({ dweight }) => grid((dweight![0]! + 1) * dweight![1]!),
 });

@@ -2,7 +2,7 @@
 // x: [n, c4], dy: [n, m]  ->  dweight: [c, m], dbias: [m]
 const LANES: u32 = 64u;
 
-struct Extents { n: u32, stride: u32, c: u32, m: u32, add: u32 }
+struct Extents { n: u32, stride: u32, c: u32, m: u32, addWeight: u32, addBias: u32 }
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -20,11 +20,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   var sum = 0.0;
   if (c == e.c) {
     for (var row = 0u; row < e.n; row++) { sum += dy[row * e.m + column]; }
-    dbias[column] = select(sum, dbias[column] + sum, e.add != 0u);
+    dbias[column] = select(sum, dbias[column] + sum, e.addBias != 0u);
   } else {
     for (var row = 0u; row < e.n; row++) {
       sum += x[row * e.stride + c] * dy[row * e.m + column];
     }
-    dweight[i] = select(sum, dweight[i] + sum, e.add != 0u);
+    dweight[i] = select(sum, dweight[i] + sum, e.addWeight != 0u);
   }
 }

@@ -44,9 +44,15 @@ export function linear(
     undefined,
   );
   tape.onBackward(y, (dy) => {
-    const { gradient: dweight, adds: [add] } = tape.gradientSink(store, weight);
-    const { gradient: dbias } = tape.gradientSink(store, bias);
-    tape.run(linearDwKernel, { x, dy, dweight, dbias }, {}, { add: add! });
+    const { gradient: dweight, adds: [addWeight] } = tape.gradientSink(
+      store,
+      weight,
+    );
+    const { gradient: dbias, adds: [addBias] } = tape.gradientSink(store, bias);
+    tape.run(linearDwKernel, { x, dy, dweight, dbias }, {}, {
+      addWeight: addWeight!,
+      addBias: addBias!,
+    });
     if (!x.needsGradient) return;
     const { dx } = tape.run(linearDxKernel, { dy, weight: values }, {
       dx: x.shape,

@@ -1,6 +1,8 @@
 import { adapterCases } from "./adapter_cases.ts";
 import { batchNormCases } from "./batch_norm_cases.ts";
 import { conv2dCases } from "./conv2d_cases.ts";
+import { elementwiseCases } from "./elementwise_cases.ts";
+import { linearCases } from "./linear_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
 import type { OpCase } from "./harness.ts";
 
@@ -9,5 +11,7 @@ export const cases: OpCase[] = [
   ...adapterCases,
   ...batchNormCases,
   ...conv2dCases,
+  ...elementwiseCases,
+  ...linearCases,
   ...shortcutCases,
 ];

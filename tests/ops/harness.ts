@@ -100,14 +100,17 @@ export async function runOp<const Names extends string, Declared = undefined>(
     for (const name of names) {
       plan.input(x[name], Float32Array).set(pad(inputs[name]));
     }
-    if (backward) plan.input(seed, Float32Array).set(pad(dy));
+    // An op that only passes the gradient on, such as add(), hands over the very tensor.
+    const seeded = tape.dispatches.some(({ tensors }) =>
+      tensors.includes(seed)
+    );
+    if (seeded) plan.input(seed, Float32Array).set(pad(dy));
     for (let run = 0; run < runs; run++) plan.run();
     const result = {
       y: unpad("y", await plan.read(y), dy),
       dx: {} as OpResult<Names>["dx"],
     };
     for (const name of differentiated) {
-      // An op that only passes the gradient on, such as add(), hands over the very tensor.
       const stored = dx[name] === seed ? pad(dy) : await plan.read(dx[name]);
       result.dx[name] = unpad(`gradient of ${name}`, stored, inputs[name]);
     }

@@ -1,0 +1,117 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { ShapeError } from "../../nn/gpu/errors.ts";
+import { zeros } from "../../nn/init.ts";
+import { add } from "../../nn/ops/elementwise.ts";
+import { linear } from "../../nn/ops/linear.ts";
+import { ParamStore } from "../../nn/params.ts";
+import { Tape } from "../../nn/tape.ts";
+import * as reference from "../reference/mod.ts";
+import { fill } from "./fill.ts";
+import { type OpCase, runOp } from "./harness.ts";
+
+const { assertClose, f32Tolerance, random } = reference;
+
+const SHAPES: reference.LinearShape[] = [
+  { n: 1, c: 1, m: 1 },
+  { n: 3, c: 21, m: 5 },
+  { n: 67, c: 6, m: 10 },
+];
+
+const declare = (
+  store: ParamStore,
+  name: string,
+  shape: number[],
+  values: Float64Array,
+) => store.param(name, shape, fill(values), { decay: true });
+
+export const linearCases: OpCase[] = [
+  ...SHAPES.map((shape): OpCase => ({
+    name: `linear() agrees with float64 for ${JSON.stringify(shape)}`,
+    run: async (gpu) => {
+      const { n, c, m } = shape;
+      const x = random([n, c], 1), dy = random([n, m], 2);
+      const w = random([c, m], 3), b = random([m], 4);
+      const got = await runOp(gpu, {
+        inputs: { x: { shape: [n, c], values: x, padded: true } },
+        declare: (store) => ({
+          weight: declare(store, "weight", [c, m], w),
+          bias: declare(store, "bias", [m], b),
+        }),
+        record: (tape, { x }, { weight, bias }, store) =>
+          linear(tape, store, x, weight, bias),
+        dy: { shape: [n, m], values: dy },
+      });
+      assertClose(
+        got.y,
+        reference.linear(x, w, b, shape),
+        f32Tolerance(c + 1),
+      );
+      const { dx, dw, db } = reference.linearGrad(dy, x, w, shape);
+      assertClose(got.dx.x, dx, f32Tolerance(m));
+      assertClose(got.gradients.get("weight")!, dw, f32Tolerance(n));
+      assertClose(got.gradients.get("bias")!, db, f32Tolerance(n));
+    },
+  })),
+  {
+    name:
+      "linear() sums the gradients of an input and of parameters used twice, in each run anew",
+    run: async (gpu) => {
+      const shape = { n: 5, c: 8, m: 8 };
+      const x = random([5, 8], 1), dy = random([5, 8], 2);
+      const w = random([8, 8], 3), v = random([8, 8], 4), b = random([8], 5);
+      const got = await runOp(gpu, {
+        inputs: { x: { shape: [5, 8], values: x } },
+        declare: (store) => ({
+          w: declare(store, "w", [8, 8], w),
+          v: declare(store, "v", [8, 8], v),
+          b: declare(store, "b", [8], b),
+        }),
+        // y = (x w + b + x) v + b
+        record: (tape, { x }, { w, v, b }, store) => {
+          const hidden = add(tape, linear(tape, store, x, w, b), x);
+          return linear(tape, store, hidden, v, b);
+        },
+        dy: { shape: [5, 8], values: dy },
+        runs: 2,
+      });
+      const hidden = reference.add(reference.linear(x, w, b, shape), x);
+      const outer = reference.linearGrad(dy, hidden, v, shape);
+      const inner = reference.linearGrad(outer.dx, x, w, shape);
+      const tolerance = f32Tolerance(10 * 10);
+      assertClose(got.y, reference.linear(hidden, v, b, shape), tolerance);
+      assertClose(got.dx.x, reference.add(inner.dx, outer.dx), tolerance);
+      assertClose(got.gradients.get("w")!, inner.dw, tolerance);
+      assertClose(got.gradients.get("v")!, outer.dw, tolerance);
+      assertClose(
+        got.gradients.get("b")!,
+        reference.add(inner.db, outer.db),
+        tolerance,
+      );
+    },
+  },
+  {
+    name: "linear() says what does not fit",
+    run: async (gpu) => {
+      const tape = new Tape(gpu);
+      const store = new ParamStore(gpu, 1);
+      const options = { decay: true };
+      const weight = store.param("weight", [5, 3], zeros, options);
+      const bias = store.param("bias", [3], zeros, options);
+      const long = store.param("long", [4], zeros, options);
+      await store.allocate();
+      const refuses = (
+        work: () => unknown,
+        message: string,
+      ) => assertEquals(assertThrows(work, ShapeError).message, message);
+      refuses(
+        () => linear(tape, store, tape.input("x", [2, 4]), weight, bias),
+        "linear: weight [5,3] needs x [n, 8] and a bias [3], got [2,4] and [3]",
+      );
+      refuses(
+        () => linear(tape, store, tape.input("x", [2, 8]), weight, long),
+        "linear: weight [5,3] needs x [n, 8] and a bias [3], got [2,8] and [4]",
+      );
+      store.destroy();
+    },
+  },
+];
