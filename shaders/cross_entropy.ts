@@ -1,9 +1,12 @@
 import { defineKernel, f32Bits } from "./kernel.ts";
 import wgsl from "./cross_entropy.wgsl" with { type: "text" };
 
-/** Of `labels` and `teacher` one is used; the other must be bound all the same. */
+/**
+ * Of `labels` and `teacher` one is used; the other must be bound all the same. So must `addend`, which
+ * is added if `add`.
+ */
 export const crossEntropyKernel = defineKernel<
-  { distill: boolean; temperature: number; weight: number }
+  { distill: boolean; temperature: number; weight: number; add: boolean }
 >({
   label: "cross_entropy",
   wgsl,
@@ -11,12 +14,13 @@ export const crossEntropyKernel = defineKernel<
     logits: "read",
     labels: "read",
     teacher: "read",
+    addend: "read",
     dlogits: "write",
     counters: "update",
   },
   constants: (_, { distill }) => ({ TEACHER: distill }),
-  extents: ({ logits }, { temperature, weight }) => [
-    ...[...logits!, f32Bits(temperature), f32Bits(weight)],
+  extents: ({ logits }, { temperature, weight, add }) => [
+    ...[...logits!, f32Bits(temperature), f32Bits(weight), add ? 1 : 0],
   ],
   workgroups: () => [1, 1, 1],
 });

@@ -28,7 +28,7 @@ export function crossEntropy(
   labels: Tensor,
   { counters, weight = 1 }: CrossEntropyOptions,
 ): void {
-  check("crossEntropy", logits, labels, [logits.shape[0]!]);
+  check("crossEntropy", logits, labels, [logits.shape[0]!], counters);
   const args = { distill: false, temperature: 1, weight };
   record(tape, logits, { labels, teacher: logits, counters }, args);
 }
@@ -49,7 +49,7 @@ export function distillation(
     temperature: number;
   },
 ): void {
-  check("distillation", logits, teacher, logits.shape);
+  check("distillation", logits, teacher, logits.shape, counters);
   if (!(temperature > 0)) {
     throw new RangeError(
       `distillation: temperature must be above 0, got ${temperature}`,
@@ -66,16 +66,14 @@ function record(
   inputs: Record<"labels" | "teacher" | "counters", Tensor>,
   args: { distill: boolean; temperature: number; weight: number },
 ): void {
-  const outputs = { dlogits: logits.shape };
+  const prior = tape.gradient(logits);
   const { dlogits } = tape.run(
     crossEntropyKernel,
-    { logits, ...inputs },
-    outputs,
-    args,
+    { logits, ...inputs, addend: prior ?? logits },
+    { dlogits: logits.shape },
+    { ...args, add: prior !== undefined },
   );
-  if (logits.needsGradient) {
-    tape.setGradient(logits, tape.sum(tape.gradient(logits), dlogits));
-  }
+  if (logits.needsGradient) tape.setGradient(logits, dlogits);
 }
 
 function check(
@@ -83,11 +81,15 @@ function check(
   logits: Tensor,
   target: Tensor,
   shape: readonly number[],
+  counters: Tensor,
 ): void {
-  if (logits.shape.length !== 2 || target.shape.join() !== shape.join()) {
+  if (
+    logits.shape.length !== 2 || target.shape.join() !== shape.join() ||
+    counters.shape.join() !== `${COUNTER_LENGTH}`
+  ) {
     throw new ShapeError(
-      `${op}: logits must be [n, m] and ${target.label} [${shape}], got [${logits.shape}] and ` +
-        `[${target.shape}]`,
+      `${op}: logits must be [n, m], ${target.label} [${shape}] and counters [${COUNTER_LENGTH}], ` +
+        `got [${logits.shape}], [${target.shape}] and [${counters.shape}]`,
     );
   }
 }

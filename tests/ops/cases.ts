@@ -1,6 +1,7 @@
 import { adapterCases } from "./adapter_cases.ts";
 import { batchNormCases } from "./batch_norm_cases.ts";
 import { conv2dCases } from "./conv2d_cases.ts";
+import { crossEntropyCases } from "./cross_entropy_cases.ts";
 import { elementwiseCases } from "./elementwise_cases.ts";
 import { linearCases } from "./linear_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
@@ -11,6 +12,7 @@ export const cases: OpCase[] = [
   ...adapterCases,
   ...batchNormCases,
   ...conv2dCases,
+  ...crossEntropyCases,
   ...elementwiseCases,
   ...linearCases,
   ...shortcutCases,
