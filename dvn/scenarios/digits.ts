@@ -26,13 +26,13 @@ export const digitsScenario: Scenario = {
     epsilon: 1e-5,
   },
   training: {
-    epochs: 20,
+    epochs: 8,
     batchSize: 64,
     learningRate: 0.1,
     momentum: 0.9,
     weightDecay: 5e-4,
     decayAll: true,
-    warmupSteps: 20,
+    warmupSteps: 10,
     schedule: { kind: "cosine" },
   },
   // A mirrored digit is another sign, so no flip.
