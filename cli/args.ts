@@ -89,7 +89,7 @@ function nearest(flag: string, names: string[]): string {
     }))
     .sort((a, b) => a.distance - b.distance);
   const near = names.find((name) => word.length > 1 && name.startsWith(word)) ??
-    (best!.distance <= Math.max(1, word.length / 3) ? best!.name : undefined);
+    (best!.distance <= Math.ceil(word.length / 3) ? best!.name : undefined);
   return near ? `did you mean --${near}?` : "--help lists them";
 }
 

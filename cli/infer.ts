@@ -5,7 +5,12 @@
  *
  * @module
  */
-import { DeepVirtualNetwork, Gpu, type VirtualNetwork } from "../mod.ts";
+import {
+  DeepVirtualNetwork,
+  Gpu,
+  SafeTensorsError,
+  type VirtualNetwork,
+} from "../mod.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {
   byteSize,
@@ -106,19 +111,24 @@ export async function main(args: string[]): Promise<number> {
   const weights = await (await RunFolder.open(run)).readModel();
 
   const { line } = await prepareAdapter();
-  if (!flags.json) console.log(line);
   const gpu = await Gpu.open();
   try {
-    const net = await DeepVirtualNetwork.load(gpu, weights);
+    const net = await load(gpu, weights, run);
     const task = chooseTask(net.taskNames, flags.task);
     const network = chooseNetwork(net, task, choice);
     const { dataset } = net.scenario.tasks.find(({ name }) => name === task)!;
     const inkOf = ink ?? (isInk(dataset) ? "auto" : "none");
+    if (inkOf !== "none" && network.channels !== 1) {
+      throw new UsageError(
+        `--ink ${ink} is for grey pictures; ${task} has colour`,
+      );
+    }
     const answers = await classify(network, files, inkOf as InkChoice, count);
     if (flags.json) {
       const { cost } = network;
       console.log(JSON.stringify({ run, ...cost, pictures: answers }, null, 2));
     } else {
+      console.log(line);
       console.log(describeNetwork(network, net, choice?.budget));
       console.log(describeAnswers(answers));
     }
@@ -129,6 +139,17 @@ export async function main(args: string[]): Promise<number> {
     return bad.length > 0 ? 2 : 0;
   } finally {
     gpu.destroy();
+  }
+}
+
+async function load(gpu: Gpu, weights: Uint8Array, run: string) {
+  try {
+    return await DeepVirtualNetwork.load(gpu, weights);
+  } catch (error) {
+    if (!(error instanceof RangeError || error instanceof SafeTensorsError)) {
+      throw error;
+    }
+    throw new UsageError(`cannot use the model in ${run}: ${error.message}`);
   }
 }
 

@@ -1,7 +1,8 @@
 import type { TrainEvent } from "../dvn/events.ts";
 import { formatCount, formatPercent, formatSeconds } from "./format.ts";
 
-const BAR_WIDTH = 24;
+/** The bar takes the room that the figures leave, within these widths. */
+const BAR_WIDTH = { least: 8, most: 30 };
 /** Without a terminal: a line at most this often, and one at each tenth of the run. */
 const SECONDS_BETWEEN_LINES = 30;
 
@@ -44,7 +45,8 @@ export class Progress {
 
   /** What is being waited for, before the first step and after the last. */
   status(text: string) {
-    if (this.#output.columns() !== undefined) this.#draw([text]);
+    const columns = this.#output.columns();
+    if (columns !== undefined) this.#draw(text.slice(0, columns - 1));
   }
 
   show(event: TrainEvent) {
@@ -58,7 +60,8 @@ export class Progress {
         sum + accuracy, 0) /
         networks.length;
     } else if (event.type === "step") {
-      if (this.#output.columns() !== undefined) this.#draw(this.#bar(event));
+      const columns = this.#output.columns();
+      if (columns !== undefined) this.#draw(this.#bar(event, columns));
       else if (this.#isTimeForLine(event)) this.#line(event);
     }
   }
@@ -83,21 +86,33 @@ export class Progress {
     this.#output.write([counts, ...this.#figures(event)].join("  ") + "\n");
   }
 
-  #bar(event: Extract<TrainEvent, { type: "step" }>): string[] {
+  #bar(
+    event: Extract<TrainEvent, { type: "step" }>,
+    columns: number,
+  ): string {
     const part = event.step / this.#steps;
-    const full = Math.floor(part * BAR_WIDTH);
-    const bar = "━".repeat(full) + "╌".repeat(BAR_WIDTH - full);
-    return [`${bar} ${Math.floor(100 * part)} %`, ...this.#figures(event)];
+    let text = ` ${Math.floor(100 * part)} %`;
+    for (const figure of this.#figures(event)) {
+      const longer = `${text}  ${figure}`;
+      if (BAR_WIDTH.least + longer.length >= columns) break;
+      text = longer;
+    }
+    const width = Math.max(
+      0,
+      Math.min(BAR_WIDTH.most, columns - 1 - text.length),
+    );
+    const full = Math.floor(part * width);
+    return "━".repeat(full) + "╌".repeat(width - full) + text;
   }
 
   /** The most wanted first: what does not fit is left out from the end. */
   #figures(event: Extract<TrainEvent, { type: "step" }>): string[] {
     const figures = [
-      `epoch ${event.epoch}/${this.#epochs}`,
       `loss ${event.loss.toFixed(3)}`,
       `accuracy ${formatPercent(event.accuracy)}`,
-      `${formatSeconds(event.secondsLeft)} left`,
       `${formatCount(event.imagesPerSecond)} images/s`,
+      `${formatSeconds(event.secondsLeft)} left`,
+      `epoch ${event.epoch}/${this.#epochs}`,
     ];
     if (this.#testAccuracy !== undefined) {
       figures.push(`test ${formatPercent(this.#testAccuracy)}`);
@@ -105,14 +120,8 @@ export class Progress {
     return figures;
   }
 
-  #draw(parts: string[]) {
-    const columns = this.#output.columns()!;
-    let line = parts[0]!;
-    for (const part of parts.slice(1)) {
-      if (line.length + 2 + part.length >= columns) break;
-      line += `  ${part}`;
-    }
-    this.#output.write(`\r${line.slice(0, columns - 1)}\x1b[K`);
+  #draw(line: string) {
+    this.#output.write(`\r${line}\x1b[K`);
     this.#drawn = true;
   }
 }

@@ -153,7 +153,7 @@ function resultTable(rows: readonly ResultRow[]): Html {
 ${body}</tbody>
 </table>
 </div>
-<p class="soft small" id="notes">${notes.join(". ")}. Times ${
+<p class="soft small" id="notes">${notes.join(". ")}. Timed ${
     describeTiming(rows)
   }.</p>`;
 }
@@ -179,10 +179,10 @@ function details({ start, resumes }: RunRecord): Html {
     ["Adapter", start.adapter],
     ["Method", start.method],
     ["Seed", String(seed)],
-    ["Begun", start.time],
+    ["Begun", formatTime(start.time)],
     ...resumes.map(({ time, step, adapter }): [string, string] => [
       "Resumed",
-      `${time}, after step ${formatCount(step)}, on ${adapter}`,
+      `${formatTime(time)}, after step ${formatCount(step)}, on ${adapter}`,
     ]),
     [
       "Training",
@@ -214,6 +214,11 @@ ${
 `
     )
   }</dl>`;
+}
+
+/** "2026-11-22T20:07:12.988Z" -> "2026-11-22 20:07 UTC". */
+function formatTime(iso: string): string {
+  return `${iso.slice(0, 16).replace("T", " ")} UTC`;
 }
 
 function mean(values: readonly number[]): number {

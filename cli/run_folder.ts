@@ -225,11 +225,12 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** An error's reason, without the path that Deno appends. */
+/** An error's reason, without the number and path that Deno appends. */
 export function why(error: unknown): string {
   if (error instanceof Deno.errors.NotFound) return "no such file";
+  if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   const message = error instanceof Error ? error.message : String(error);
-  return message.split("\n")[0]!.replace(/: \w+ '.*'$/, "");
+  return message.split("\n")[0]!.replace(/ \(os error \d+\).*$/, "");
 }
 
 async function stateName(weights: Uint8Array): Promise<string> {

@@ -16,6 +16,8 @@ export class RunRecorder {
   readonly #folder: RunFolder;
   readonly #progress: Progress;
   readonly #tasks: TaskSummary[];
+  /** Whether the folder holds a checkpoint of this run. */
+  hasCheckpoint: boolean;
   #lines: RunLine[];
   /** Seconds that earlier parts of a resumed run took. */
   #secondsBefore = 0;
@@ -31,6 +33,7 @@ export class RunRecorder {
     this.#tasks = tasks;
     this.#progress = progress;
     this.#lines = lines;
+    this.hasCheckpoint = lines.length > 0;
   }
 
   /** All lines so far, sorted by kind. */
@@ -49,6 +52,7 @@ export class RunRecorder {
         onStart(this.record);
       } else if (event.type === "checkpoint") {
         await this.#folder.writeCheckpoint(event.weights, event.state);
+        this.hasCheckpoint = true;
         await this.#writeReport();
       } else if (event.type === "end") {
         return { ...event, seconds: this.#secondsBefore + event.seconds };

@@ -49,8 +49,8 @@ export const COLUMNS: readonly Column[] = [
     cell: (row) => formatPercent(row.density),
   },
   {
-    title: "time/image",
-    about: "inference in a batch, without copying the images",
+    title: "GPU time",
+    about: "to classify one image of a batch",
     cell: (row) => formatMilliseconds(row.msPerImage),
   },
   {
@@ -65,8 +65,8 @@ export function describeTiming(rows: readonly ResultRow[]): string {
   const [{ batch, timeSource }] = rows as [ResultRow];
   return `in batches of ${batch}, ${
     timeSource === "timestamp-query"
-      ? "by the GPU's own clock"
-      : "by the wall clock (this adapter has no timestamps)"
+      ? "by the adapter's timestamps"
+      : "by the wall clock, as the adapter has no timestamps"
   }`;
 }
 

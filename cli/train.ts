@@ -10,6 +10,7 @@ import {
   digitsScenario,
   Gpu,
   parseScenario,
+  SafeTensorsError,
   ScenarioError,
   train,
 } from "../mod.ts";
@@ -108,10 +109,9 @@ export async function main(args: string[]): Promise<number> {
   }
   const tasks = await loadTasks(job.scenario);
   const { line } = await prepareAdapter();
-  console.log(line);
   const gpu = await Gpu.open({ limits: "max" });
   try {
-    return await runJob(job, tasks, gpu);
+    return await runJob(job, tasks, gpu, line);
   } finally {
     gpu.destroy();
   }
@@ -133,10 +133,14 @@ async function newJob(
     );
   }
   const checkpointEvery = readCheckpointEvery(flags);
+  const number = (flag: "seed" | "epochs" | "batch", least: number) => {
+    const text = flags[flag];
+    return text === undefined ? undefined : wholeNumber(flag, text, least);
+  };
   const scenario = await readScenario(operands[0], {
-    seed: flags.seed && wholeNumber("seed", flags.seed, 0),
-    epochs: flags.epochs && wholeNumber("epochs", flags.epochs, 1),
-    batchSize: flags.batch && wholeNumber("batch", flags.batch, 1),
+    seed: number("seed", 0),
+    epochs: number("epochs", 1),
+    batchSize: number("batch", 1),
   });
   return {
     scenario,
@@ -195,11 +199,10 @@ function readCheckpointEvery(flags: Flags<typeof FLAGS>): number {
 /** The scenario of a file, or the built-in one, with what the flags change. */
 async function readScenario(
   file: string | undefined,
-  { seed, ...training }: {
-    seed?: number;
-    epochs?: number;
-    batchSize?: number;
-  },
+  { seed, ...training }: Record<
+    "seed" | "epochs" | "batchSize",
+    number | undefined
+  >,
 ): Promise<Scenario> {
   const json = file ? await readJson(file) : structuredClone(digitsScenario);
   // What is not of this form is for parseScenario to complain about.
@@ -230,15 +233,29 @@ function defined<T extends object>(values: T): Partial<T> {
   return Object.fromEntries(entries) as Partial<T>;
 }
 
+async function createNetwork(
+  scenario: Scenario,
+  tasks: Record<string, Dataset>,
+  gpu: Gpu,
+) {
+  try {
+    return await DeepVirtualNetwork.create(gpu, scenario, tasks);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(error.message); // the scenario does not fit the data
+  }
+}
+
 async function runJob(
   job: Job,
   tasks: Record<string, Dataset>,
   gpu: Gpu,
+  adapter: string,
 ): Promise<number> {
   const progress = new Progress();
-  progress.status("Building the network ...");
-  const net = await DeepVirtualNetwork.create(gpu, job.scenario, tasks);
+  const net = await createNetwork(job.scenario, tasks, gpu);
   const folder = await job.folder();
+  console.log(adapter); // and nothing before: what is wrong is said in one line
   const interrupts = watchInterrupts(() => {
     progress.clear();
     console.error(
@@ -257,10 +274,26 @@ async function runJob(
     signal: interrupts.signal,
   });
   progress.status("Building the training step ...");
-  const end = await recorder.follow(events, (record) => {
+  let started = false;
+  let end;
+  try {
+    end = await recorder.follow(events, (record) => {
+      started = true;
+      progress.clear();
+      console.log(describeStart(record));
+    });
+  } catch (error) {
     progress.clear();
-    console.log(describeStart(record));
-  });
+    if (started && recorder.hasCheckpoint) {
+      console.error(`The last checkpoint is kept. ${resumeCommand(folder)}`);
+    } else if (
+      !started && job.resume &&
+      (error instanceof RangeError || error instanceof SafeTensorsError)
+    ) {
+      throw new UsageError(`cannot resume ${folder.path}: ${error.message}`);
+    }
+    throw error;
+  }
   const rows = end.interrupted
     ? []
     : await measure(net, recorder.record, progress, interrupts.signal);
@@ -354,8 +387,12 @@ function describeInterrupt({ end, start }: RunRecord, folder: RunFolder) {
     `Interrupted after step ${formatCount(end!.step)} of ${
       formatCount(start.steps)
     }; the checkpoint is in ${folder.path}.`,
-    `To go on:  deno task train --resume ${quote(folder.path)}`,
+    resumeCommand(folder),
   ].join("\n");
+}
+
+function resumeCommand(folder: RunFolder): string {
+  return `To go on:  deno task train --resume ${quote(folder.path)}`;
 }
 
 function describeEnd(record: RunRecord, folder: RunFolder): string {
@@ -372,7 +409,7 @@ function describeEnd(record: RunRecord, folder: RunFolder): string {
   ] ?? "xdg-open";
   return `
 ${renderTable(results)}
-Times ${describeTiming(results)}.
+Timed ${describeTiming(results)}.
 
 Trained in ${formatSeconds(end!.seconds)}; written to ${folder.path}.
   report:  ${viewer} ${quote(folder.reportPath)}

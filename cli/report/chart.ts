@@ -86,10 +86,16 @@ export function renderChart(chart: Chart): Html {
     }</text>
 `;
   });
+  let free = 0; // from where on there is room for another guide's word
   const verticals = guides.map((guide) => {
-    const middle = at(x(guide.x));
-    return markup`<path class="guide" d="M${middle} ${top - 6}V${bottom}"/>
-<text class="label middle" x="${middle}" y="${top - 12}">${guide.label}</text>
+    const middle = x(guide.x);
+    const reach = 3.6 * guide.label.length;
+    const fits = middle - reach >= free;
+    if (fits) free = middle + reach;
+    return markup`<path class="guide" d="M${at(middle)} ${top - 6}V${bottom}"/>
+<text class="label middle" x="${at(middle)}" y="${top - 12}">${
+      fits ? guide.label : ""
+    }</text>
 `;
   });
   const lines = series.map((line) => renderSeries(line, x, y));

@@ -52,7 +52,10 @@ const BAD_LINES: [string[], string][] = [
   ],
   [["--quux"], "--quux is not a flag of this command; --help lists them"],
   [["-x"], "-x is not a flag of this command; --help lists them"],
-  [["--no-seed"], "--no-seed is not a flag of this command; --help lists them"],
+  [
+    ["--no-seed"],
+    "--no-seed is not a flag of this command; did you mean --seed?",
+  ],
   [["--seed"], "--seed needs a value: --seed N"],
   [["--seed", "--json"], "--seed needs a value: --seed N"],
   [["--seed="], "--seed needs a value: --seed N"],

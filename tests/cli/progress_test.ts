@@ -1,4 +1,9 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
 import { Progress } from "../../cli/progress.ts";
 import type { TrainEvent } from "../../dvn/events.ts";
 import { fakeRun, fakeScenario } from "./fake_run.ts";
@@ -53,13 +58,24 @@ Deno.test("a terminal gets one line, redrawn, and cleared at the end", async () 
   progress.clear();
   progress.clear();
   const figures =
-    "epoch 2/4  loss 0.123  accuracy 98.8 %  1:15 min left  1,235 images/s";
+    "loss 0.123  accuracy 98.8 %  1,235 images/s  1:15 min left  epoch 2/4";
   assertEquals(written, [
     "\rBuilding ...\x1b[K",
-    `\r━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 45 %  ${figures}\x1b[K`,
-    `\r━━━━━━━━━━━━━━━━━━━━━━━━ 100 %  ${figures}  test 85.0 %\x1b[K`,
+    `\r━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 45 %  ${figures}\x1b[K`,
+    `\r━━━━━━━━━━━━━━━━━━━━━━━━━━━━━ 100 %  ${figures}  test 85.0 %\x1b[K`,
     "\r\x1b[K",
   ]);
+});
+
+Deno.test("80 columns show loss, accuracy, images/s and time left", async () => {
+  const { progress, written } = recording(80);
+  const [start] = await Array.fromAsync(fakeRun(fakeScenario()));
+  progress.show(start!);
+  progress.show(STEP);
+  assertStringIncludes(
+    written[0]!,
+    "loss 0.123  accuracy 98.8 %  1,235 images/s  1:15 min left",
+  );
 });
 
 Deno.test("what does not fit a narrow terminal is left out, never wrapped", async () => {
@@ -73,7 +89,10 @@ Deno.test("what does not fit a narrow terminal is left out, never wrapped", asyn
 
 Deno.test("without a terminal there is a line for each tenth of the run", async () => {
   const written = await show(undefined);
-  assertMatch(written[0]!, /^step 2\/40  epoch 1\/4  loss 1\.\d{3}  accuracy /);
+  assertMatch(
+    written[0]!,
+    /^step 2\/40 {2}loss 1\.\d{3} {2}accuracy .* left {2}epoch 1\/4\n$/,
+  );
   assertEquals(written.length, 11); // at the first step, then 10 to 100 %
   for (const text of written) assert(/^step [^\r]*\n$/.test(text), text);
 });

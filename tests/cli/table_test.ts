@@ -38,20 +38,20 @@ Deno.test("renderTable() aligns task x level and names each task once", () => {
   assertEquals(
     renderTable([ROW, top]),
     `\
-task    level  accuracy  parameters   memory    MACs  density  time/image  speed-up
-──────  ─────  ────────  ──────────  ───────  ──────  ───────  ──────────  ────────
-digits      1    93.1 %      10,345  41.4 kB   250 k   25.0 %     9.00 µs      2.7x
-            2   100.0 %      10,345   166 kB  1.00 M  100.0 %     24.0 µs      1.0x`,
+task    level  accuracy  parameters   memory    MACs  density  GPU time  speed-up
+──────  ─────  ────────  ──────────  ───────  ──────  ───────  ────────  ────────
+digits      1    93.1 %      10,345  41.4 kB   250 k   25.0 %   9.00 µs      2.7x
+            2   100.0 %      10,345   166 kB  1.00 M  100.0 %   24.0 µs      1.0x`,
   );
 });
 
 Deno.test("describeTiming() tells a GPU's clock from the wall clock", () => {
   assertEquals(
     describeTiming([ROW]),
-    "in batches of 32, by the GPU's own clock",
+    "in batches of 32, by the adapter's timestamps",
   );
   assertEquals(
     describeTiming([{ ...ROW, timeSource: "wall clock" }]),
-    "in batches of 32, by the wall clock (this adapter has no timestamps)",
+    "in batches of 32, by the wall clock, as the adapter has no timestamps",
   );
 });
