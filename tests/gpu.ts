@@ -12,13 +12,8 @@ export function testGpu(): Promise<Gpu> {
 }
 
 async function open(): Promise<Gpu> {
-  // The next file of this process chooses again: its drivers are its own, its environment is not.
-  const environment = Deno.env.toObject();
   await prepareAdapter();
   const gpu = await Gpu.open({ limits: "default" });
-  for (const name of Object.keys(Deno.env.toObject())) {
-    if (!(name in environment)) Deno.env.delete(name);
-  }
   addEventListener("unload", () => gpu.destroy());
   return gpu;
 }
