@@ -2,7 +2,7 @@ import { ceilDiv, defineKernel } from "./kernel.ts";
 import wgsl from "./sgd.wgsl" with { type: "text" };
 
 /** Words of a chunk in the `chunks` table. */
-export const CHUNK_WORDS = 3;
+export const CHUNK_WORDS = 4;
 
 export const sgdKernel = defineKernel({
   label: "sgd",

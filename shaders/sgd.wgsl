@@ -1,10 +1,11 @@
 // One step of stochastic gradient descent with Nesterov momentum and weight decay (L2) over the parts
 // of a page that `chunks` names; everything else keeps its bits.
 //   g = gradient + decay * value;  v = momentum * v + g;  value -= rate * (g + momentum * v)
-// chunks: (begin, end, whether decay applies), in floats; a workgroup takes one.
+// chunks: first vec4, the one past the last, which of their 4 floats to update, whether decay applies;
+// a workgroup takes one. No two share a vec4: the floats that stay are written back as they were.
 const LANES: u32 = 64u;
 
-struct Chunk { begin: u32, end: u32, decays: u32 }
+struct Chunk { first: u32, end: u32, mask: u32, decays: u32 }
 struct Extents { chunks: u32 }
 
 @group(0) @binding(0) var<storage, read_write> values: array<vec4f>;
@@ -23,10 +24,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let rate = hyper[0];
   let mu = hyper[1];
   let decay = select(0.0, hyper[2], chunk.decays != 0u);
-  for (var i = chunk.begin / 4u + lane; 4u * i < chunk.end; i += LANES) {
-    // A frozen block may share the first and the last vec4: its lanes are written back as they were.
-    let at = 4u * i + vec4u(0u, 1u, 2u, 3u);
-    let mine = at >= vec4u(chunk.begin) & at < vec4u(chunk.end);
+  let mine = (vec4u(chunk.mask) & vec4u(1u, 2u, 4u, 8u)) != vec4u();
+  for (var i = chunk.first + lane; i < chunk.end; i += LANES) {
     let value = values[i];
     let old = momentum[i];
     let g = gradients[i] + decay * value;

@@ -1,10 +1,13 @@
 import { sgdKernel } from "../../shaders/sgd.ts";
 import type { Param, ParamStore } from "../params.ts";
-import type { Tape } from "../tape.ts";
+import type { Tape, TouchedRange } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Floats that one workgroup updates. */
-const CHUNK = 1024;
+/** The most vec4s that one workgroup updates. */
+const CHUNK = 256;
+
+/** All four floats of a vec4. */
+const WHOLE = 0b1111;
 
 /**
  * Stochastic gradient descent with Nesterov momentum and L2 weight decay, over every block of
@@ -22,18 +25,7 @@ export function sgd(
 ): void {
   const ranges = tape.touchedRanges(frozen);
   store.pages.forEach(({ values, gradients, momentum }, page) => {
-    const chunks = ranges.filter((range) => range.page === page).flatMap(
-      ({ start, end, decay }) => {
-        const rows: number[] = [];
-        // Cuts stand at multiples of 4 floats, so that no two workgroups share a vec4.
-        for (let begin = start; begin < end;) {
-          const next = Math.min(end, Math.floor(begin / 4) * 4 + CHUNK);
-          rows.push(begin, next, decay ? 1 : 0);
-          begin = next;
-        }
-        return rows;
-      },
-    );
+    const chunks = chunkTable(ranges.filter((range) => range.page === page));
     if (chunks.length === 0) return;
     const bound = (buffer: GPUBuffer) =>
       tape.bound(buffer.label, [buffer.size / 4], buffer);
@@ -43,11 +35,42 @@ export function sgd(
         values: bound(values),
         momentum: bound(momentum),
         gradients: bound(gradients),
-        chunks: tape.constant("chunks", Uint32Array.from(chunks)),
+        chunks: tape.constant("chunks", chunks),
         hyper,
       },
       {},
       undefined,
     );
   });
+}
+
+/**
+ * The table that shaders/sgd.wgsl describes. Where ranges begin and end within a vec4, all that is to
+ * be updated of it is one chunk, since two workgroups that wrote one vec4 would race.
+ *
+ * @param ranges Of one page, ascending.
+ */
+export function chunkTable(
+  ranges: readonly Pick<TouchedRange, "start" | "end" | "decay">[],
+): Uint32Array {
+  const chunks: [first: number, end: number, mask: number, decay: number][] =
+    [];
+  for (const { start, end, decay } of ranges) {
+    for (let at = start; at < end;) {
+      const first = Math.floor(at / 4);
+      if (at % 4 === 0 && at + 4 <= end) {
+        const next = Math.min(Math.floor(end / 4), first + CHUNK);
+        chunks.push([first, next, WHOLE, Number(decay)]);
+        at = 4 * next;
+      } else {
+        const next = Math.min(4 * first + 4, end);
+        const mask = (WHOLE >> (4 - next + at)) << at % 4;
+        const last = chunks.at(-1);
+        if (last?.[0] === first) last[2] |= mask;
+        else chunks.push([first, first + 1, mask, Number(decay)]);
+        at = next;
+      }
+    }
+  }
+  return Uint32Array.from(chunks.flat());
 }
