@@ -27,7 +27,11 @@ export const conv2dKernel = defineKernel<
   wgsl: conv2dWgsl,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
   textures: ["x", "weight"],
-  constants: (_, { tile }) => ({ PIXELS: tile.rows, COLUMNS: tile.columns }),
+  constants: (_, { tile, upsample }) => ({
+    PIXELS: tile.rows,
+    COLUMNS: tile.columns,
+    SPREAD: upsample > 1,
+  }),
   extents: ({ x, y }, { kernel, stride, upsample, padding, tile, add }) => {
     const [, h, w, ci] = x as number[], [n, ho, wo, co] = y as number[];
     const pixels = n! * ho! * wo!;

@@ -2,12 +2,13 @@
 // x: [n, h, w, ci]  *  weight: [tap, ci, co]  (+ addend: [n, ho, wo, co])  ->  y: [n, ho, wo, co]
 // f32, NHWC; ci and co are multiples of 4.
 //
-// A lane makes PIXELS pixels by 4 * COLUMNS channels. With upsample > 1 it is the data gradient of a
-// strided convolution: x is read as if upsample - 1 zeros stood between its pixels. Output pixels are
+// A lane makes PIXELS pixels by 4 * COLUMNS channels. With SPREAD it is the data gradient of a strided
+// convolution: x is read as if upsample - 1 zeros stood between its pixels. Output pixels are then
 // counted phase by phase (those with equal coordinates modulo upsample), so that all pixels of a lane
 // meet zeros at the same taps and skip them.
 const PIXELS: u32 = 4u;
 const COLUMNS: u32 = 4u;
+const SPREAD: bool = false;
 const LANES: u32 = 64u;
 
 struct Extents {
@@ -32,7 +33,7 @@ struct Pixel { image: i32, row: i32, column: i32 }
 fn pixelAt(i: i32) -> Pixel {
   let image = i / (e.ho * e.wo);
   var rest = i % (e.ho * e.wo);
-  if (e.upsample == 1) { return Pixel(image, rest / e.wo, rest % e.wo); }
+  if (!SPREAD) { return Pixel(image, rest / e.wo, rest % e.wo); }
   // Phases may differ in size: extents need not be multiples of upsample.
   for (var py = 0; py < e.upsample; py++) {
     let rows = (e.ho - py + e.upsample - 1) / e.upsample;
@@ -68,11 +69,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       var any = false;
       // unroll
       for (var p = 0u; p < PIXELS; p++) {
-        let row = pixel[p].row * e.stride + ky - e.padding;
-        let col = pixel[p].column * e.stride + kx - e.padding;
-        inside[p] = row >= 0 && col >= 0 && row % e.upsample == 0 && col % e.upsample == 0 &&
-          row / e.upsample < e.h && col / e.upsample < e.w;
-        let at = (pixel[p].image * e.h + row / e.upsample) * e.w + col / e.upsample;
+        var row = pixel[p].row * e.stride + ky - e.padding;
+        var col = pixel[p].column * e.stride + kx - e.padding;
+        inside[p] = row >= 0 && col >= 0;
+        if (SPREAD) {
+          inside[p] = inside[p] && row % e.upsample == 0 && col % e.upsample == 0;
+          row /= e.upsample;
+          col /= e.upsample;
+        }
+        inside[p] = inside[p] && row < e.h && col < e.w;
+        let at = (pixel[p].image * e.h + row) * e.w + col;
         start[p] = select(0u, u32(at) * e.ci4, inside[p]);
         any = any || inside[p];
       }

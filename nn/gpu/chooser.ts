@@ -1,13 +1,10 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
-import type { AdapterClass } from "./gpu.ts";
+import type { Driver } from "./gpu.ts";
 
 /**
- * Sizes that decide speed and never results beyond rounding: a fixed function of adapter class and
- * shape, so that a run can be repeated bit for bit.
- *
- * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles.
- * GPUs hide loads behind tens of thousands of lanes.
+ * Sizes that decide speed and never results beyond rounding: a fixed function of driver and shape, so
+ * that a run can be repeated bit for bit.
  */
 interface Tuning {
   /** Pixels a lane of a convolution makes. */
@@ -19,9 +16,20 @@ interface Tuning {
   elementwiseChunk: number;
 }
 
-const TUNING: Record<AdapterClass, Tuning> = {
-  software: {
-    convRows: 16,
+/**
+ * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles; but
+ * SwiftShader takes a minute to compile a tile of 8 pixels. GPUs hide loads behind tens of thousands
+ * of lanes.
+ */
+const TUNING: Record<Driver, Tuning> = {
+  lavapipe: {
+    convRows: 8,
+    dwLanes: 128,
+    reductionLanes: 128,
+    elementwiseChunk: 64,
+  },
+  swiftshader: {
+    convRows: 4,
     dwLanes: 128,
     reductionLanes: 128,
     elementwiseChunk: 64,
@@ -34,19 +42,15 @@ const TUNING: Record<AdapterClass, Tuning> = {
   },
 };
 
-/** The largest of 4, 3, 2 and 1 that divides `count`. */
-function divisorUpTo4(count: number): number {
-  return [4, 3, 2].find((divisor) => count % divisor === 0) ?? 1;
-}
-
 /** Register tile of a convolution with `co` output channels. */
-export function convTile(adapter: AdapterClass, co: number): Tile {
-  return { rows: TUNING[adapter].convRows, columns: divisorUpTo4(co / 4) };
+export function convTile(driver: Driver, co: number): Tile {
+  const columns = [4, 3, 2].find((count) => (co / 4) % count === 0) ?? 1;
+  return { rows: TUNING[driver].convRows, columns };
 }
 
 /** Register tile of a weight gradient, and the parts its sum over `lines` rows of dy is cut into. */
 export function dwTile(
-  adapter: AdapterClass,
+  driver: Driver,
   { ci, co, taps, lines }: {
     ci: number;
     co: number;
@@ -54,23 +58,23 @@ export function dwTile(
     lines: number;
   },
 ): { tile: Tile; splits: number } {
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: divisorUpTo4(co / 4) };
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: co % 8 === 0 ? 2 : 1 };
   const lanes = taps * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
-  const wanted = Math.min(lines, ceilDiv(TUNING[adapter].dwLanes, lanes));
+  const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
 }
 
 /** Pixels that a lane of a per-channel reduction sums up. */
 export function reductionChunk(
-  adapter: AdapterClass,
+  driver: Driver,
   pixels: number,
   c: number,
 ): number {
-  const chunks = Math.min(512, ceilDiv(TUNING[adapter].reductionLanes, c / 4));
+  const chunks = Math.min(512, ceilDiv(TUNING[driver].reductionLanes, c / 4));
   return ceilDiv(pixels, chunks);
 }
 
 /** Pixels that a lane of an element-wise kernel goes through. */
-export function elementwiseChunk(adapter: AdapterClass): number {
-  return TUNING[adapter].elementwiseChunk;
+export function elementwiseChunk(driver: Driver): number {
+  return TUNING[driver].elementwiseChunk;
 }

@@ -16,6 +16,9 @@ import {
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";
 
+/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
+export type Driver = "gpu" | "lavapipe" | "swiftshader";
+
 export interface GpuOptions {
   /**
    * "max" (default): ask for the adapter's own limits on sizes, only to go faster or to hold larger
@@ -43,6 +46,7 @@ const USED_FEATURES: readonly GPUFeatureName[] = [
  */
 export class Gpu {
   readonly adapterClass: AdapterClass;
+  readonly driver: Driver;
   /** Kernels read their large inputs through textures: buffer loads are slow on lavapipe. */
   readonly readsThroughTextures: boolean;
   /** Device memory held by buffers made here, in bytes. */
@@ -60,6 +64,8 @@ export class Gpu {
     const software = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(name);
     this.adapterClass = software ? "software" : "gpu";
+    const softwareDriver = /llvmpipe/i.test(name) ? "lavapipe" : "swiftshader";
+    this.driver = software ? softwareDriver : "gpu";
     this.readsThroughTextures = software;
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();

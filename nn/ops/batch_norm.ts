@@ -61,11 +61,11 @@ export function batchNorm(
         `${runningAt.length}; declare both for the same units`,
     );
   }
-  const adapter = tape.gpu.adapterClass;
+  const { driver } = tape.gpu;
   const c = x.shape[3]!;
   const pixels = size(x.shape) / c;
-  const reduce = { chunk: reductionChunk(adapter, pixels, c), relu };
-  const walk = { chunk: elementwiseChunk(adapter), relu };
+  const reduce = { chunk: reductionChunk(driver, pixels, c), relu };
+  const walk = { chunk: elementwiseChunk(driver), relu };
   const partialShape = [ceilDiv(pixels, reduce.chunk), 2, c];
   const values = tape.param(store, affine);
   const state = tape.state(store, running);

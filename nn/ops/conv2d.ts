@@ -76,7 +76,7 @@ export function conv2d(
     throw new ShapeError(`conv2d: add must be [${shape}], got [${add.shape}]`);
   }
 
-  const adapter = tape.gpu.adapterClass;
+  const { driver } = tape.gpu;
   const blocks = outUnits.flatMap((o) =>
     inUnits.map((i) => o * layout.inWidths.length + i)
   );
@@ -107,7 +107,7 @@ export function conv2d(
       stride,
       padding,
       upsample: 1,
-      tile: convTile(adapter, co),
+      tile: convTile(driver, co),
       add: add !== undefined,
     },
   );
@@ -115,7 +115,7 @@ export function conv2d(
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const { tile, splits } = dwTile(adapter, {
+    const { tile, splits } = dwTile(driver, {
       ...{ ci, co, taps: kernel * kernel, lines: n * shape[1]! },
     });
     const { partial } = tape.run(
@@ -150,7 +150,7 @@ export function conv2d(
           padding: kernel - 1 - padding,
           upsample: stride,
         },
-        ...{ tile: convTile(adapter, ci), add: prior !== undefined },
+        ...{ tile: convTile(driver, ci), add: prior !== undefined },
       },
     );
     tape.setGradient(x, dx);
