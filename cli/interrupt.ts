@@ -1,38 +1,22 @@
 /**
- * `deno task` passes Ctrl-C on to a command that the terminal has told already: two signals this
- * close together are one key.
- */
-const SAME_KEY_MS = 500;
-
-/**
- * Turns the first Ctrl-C (or SIGTERM) into an abort; the second quits at once, with exit code 130.
+ * Turns the first Ctrl-C (or SIGTERM) into an abort and tells the user; the second quits at once,
+ * with exit code 130, or by SIGKILL where the main thread is too busy for that.
  *
- * @param onFirst Called at the first.
+ * @returns Once it listens.
  */
-export function watchInterrupts(onFirst: () => void): {
+export async function watchInterrupts(): Promise<{
   signal: AbortSignal;
   dispose: () => void;
-} {
+}> {
   const controller = new AbortController();
-  let first: number | undefined;
-  const listener = () => {
-    const now = performance.now();
-    if (first === undefined) {
-      first = now;
-      controller.abort();
-      onFirst();
-    } else if (now - first > SAME_KEY_MS) {
-      Deno.exit(130);
-    }
-  };
-  const signals: Deno.Signal[] = Deno.build.os === "windows"
-    ? ["SIGINT", "SIGBREAK"]
-    : ["SIGINT", "SIGTERM"];
-  for (const name of signals) Deno.addSignalListener(name, listener);
-  return {
-    signal: controller.signal,
-    dispose: () => {
-      for (const name of signals) Deno.removeSignalListener(name, listener);
-    },
-  };
+  const url = new URL("./interrupt_worker.ts", import.meta.url);
+  const worker = new Worker(url, { type: "module" });
+  await new Promise<void>((listening) => {
+    worker.onmessage = ({ data }) => {
+      if (data === "ready") listening();
+      else if (data === "stop") controller.abort();
+      else Deno.exit(130);
+    };
+  });
+  return { signal: controller.signal, dispose: () => worker.terminate() };
 }

@@ -85,6 +85,7 @@ export class RunRecorder {
     if (this.#lines.length === 0) {
       const run = this.#folder.name;
       await this.#append({ ...start, run, time, tasks: this.#tasks });
+      await this.#writeReport();
       return;
     }
     this.#lines = linesUpTo(start.firstStep, this.#lines);

@@ -256,12 +256,7 @@ async function runJob(
   const net = await createNetwork(job.scenario, tasks, gpu);
   const folder = await job.folder();
   console.log(adapter); // and nothing before: what is wrong is said in one line
-  const interrupts = watchInterrupts(() => {
-    progress.clear();
-    console.error(
-      "Stopping after this step to save a checkpoint; Ctrl-C again quits at once.",
-    );
-  });
+  const interrupts = await watchInterrupts();
   const recorder = new RunRecorder(
     folder,
     describeTasks(job.scenario, tasks),
@@ -281,6 +276,7 @@ async function runJob(
       started = true;
       progress.clear();
       console.log(describeStart(record));
+      progress.status("Running the first steps ...");
     });
   } catch (error) {
     progress.clear();
