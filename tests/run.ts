@@ -101,10 +101,13 @@ async function runBrowserTests({ filter, paths }: Arguments): Promise<Counts> {
     return { passed: 0, failed: 0, skipped: count };
   }
   console.log(`\nrunning ${count} tests in ${chromium}`);
-  return {
-    skipped: 0,
-    ...await runBrowserCases(chromium, filter, environment),
-  };
+  try {
+    const counts = await runBrowserCases(chromium, filter, environment);
+    return { skipped: 0, ...counts };
+  } catch (error) {
+    console.error(`browser tests: ${(error as Error).message}`);
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
 }
 
 /** As it was before `prepareAdapter()` adds to it what only this process may see. */

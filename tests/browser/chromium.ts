@@ -53,15 +53,12 @@ export function launchChromium(
     executablePath,
     env,
     timeout: 60_000,
+    // Playwright itself turns off the sandbox, which root in a container cannot have, and all that
+    // would speak to the network.
     args: [
-      "--no-sandbox", // which root, in a container, cannot have
       "--enable-unsafe-webgpu",
       "--use-webgpu-adapter=swiftshader",
       "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
     ],
   });
 }
