@@ -1,0 +1,51 @@
+import { Random } from "../../nn/random.ts";
+import type { ImageSet, TaskData } from "../../dvn/data.ts";
+import { parseScenario } from "../../dvn/parse_scenario.ts";
+import type { Scenario } from "../../dvn/scenario.ts";
+
+/** Two tasks, two uneven units, one block a stage: small enough to compile and train in seconds. */
+export function tinyScenario(change: Partial<Scenario> = {}): Scenario {
+  const scenario = parseScenario({
+    name: "tiny",
+    seed: 7,
+    backbone: { kind: "custom", widths: [5, 6], blocks: 1 },
+    stem: { kernel: 3, channels: 5, outputSize: 4 },
+    tasks: [{ name: "a", dataset: "made" }, { name: "b", dataset: "made" }],
+    training: { epochs: 2, batchSize: 4, learningRate: 0.05 },
+    augmentation: { pad: 1, flip: true },
+    normalization: "mean-std",
+  });
+  return { ...scenario, ...change };
+}
+
+class MadeImages implements ImageSet {
+  constructor(readonly length: number, readonly seed: number) {}
+
+  /** The higher the class, the brighter: cropping and mirroring do not change that. */
+  read(indices: Uint32Array, images: Uint8Array, labels: Uint32Array): void {
+    indices.forEach((index, i) => {
+      const random = new Random(this.seed, index);
+      const label = index % 3;
+      for (let pixel = 0; pixel < 16; pixel++) {
+        images[16 * i + pixel] = random.below(64) +
+          (pixel % 4 === label ? 128 : 0);
+      }
+      labels[i] = label;
+    });
+  }
+}
+
+/** Made-up 4x4 grey pictures of three classes. */
+export function tinyTask(seed: number): TaskData {
+  return {
+    classes: ["dark", "medium", "bright"],
+    ...{ height: 4, width: 4, channels: 1, maximum: 255 },
+    train: new MadeImages(14, seed),
+    test: new MadeImages(9, seed + 1),
+  };
+}
+
+export const tinyData: Record<string, TaskData> = {
+  a: tinyTask(1),
+  b: tinyTask(3),
+};

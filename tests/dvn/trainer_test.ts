@@ -1,0 +1,220 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import type { TrainEvent } from "../../dvn/events.ts";
+import { dvnMethod, type Method } from "../../dvn/method.ts";
+import { DeepVirtualNetwork } from "../../dvn/network.ts";
+import type { Scenario } from "../../dvn/scenario.ts";
+import { train, type TrainOptions } from "../../dvn/trainer.ts";
+import { testGpu } from "../gpu.ts";
+import { tinyData, tinyScenario } from "./tiny.ts";
+
+type Checkpoint = Extract<TrainEvent, { type: "checkpoint" }>;
+
+/** The events of one type. */
+function ofType<T extends TrainEvent["type"]>(events: TrainEvent[], type: T) {
+  return events.filter((event): event is Extract<TrainEvent, { type: T }> =>
+    event.type === type
+  );
+}
+
+/** Trains a fresh tiny network to the end. */
+async function run(
+  scenario: Scenario,
+  options: TrainOptions & { onEvent?: (event: TrainEvent) => void } = {},
+): Promise<TrainEvent[]> {
+  const net = await DeepVirtualNetwork.create(
+    await testGpu(),
+    scenario,
+    tinyData,
+  );
+  const events: TrainEvent[] = [];
+  try {
+    for await (const event of train(net, tinyData, options)) {
+      events.push(event);
+      options.onEvent?.(event);
+    }
+  } finally {
+    net.destroy();
+  }
+  return events;
+}
+
+function lastCheckpoint(events: TrainEvent[]): Checkpoint {
+  return ofType(events, "checkpoint").at(-1)!;
+}
+
+/** What events say, without how long things took and what machine they ran on. */
+function said(events: TrainEvent[]): unknown[] {
+  const timeless = [
+    "seconds",
+    "secondsLeft",
+    "imagesPerSecond",
+    "weights",
+    "state",
+  ];
+  return events.filter(({ type }) => type === "step" || type === "evaluation")
+    .map((event) =>
+      Object.entries(event).filter(([key]) => !timeless.includes(key))
+    );
+}
+
+Deno.test("train() tells start, steps, evaluations and epochs in order, then a checkpoint and the end", async () => {
+  const events = await run(tinyScenario());
+  assertEquals(
+    events.map(({ type }) => type),
+    [
+      "start",
+      ...["step", "step", "step", "step", "evaluation", "epoch"],
+      ...["step", "step", "step", "step", "evaluation", "epoch"],
+      ...["checkpoint", "end"],
+    ],
+  );
+  const start = ofType(events, "start")[0]!;
+  assertEquals([start.steps, start.firstStep, start.epochs], [8, 0, 2]);
+  assertEquals(start.networks.length, 4);
+  const evaluation = ofType(events, "evaluation").at(-1)!;
+  assertEquals(evaluation.networks.map(({ count }) => count), [9, 9, 9, 9]);
+});
+
+Deno.test("train() learns: the loss falls below the chance level of ln 3", async () => {
+  const scenario = tinyScenario();
+  const events = await run({
+    ...scenario,
+    training: { ...scenario.training, epochs: 12 },
+  });
+  const steps = ofType(events, "step");
+  assert(steps.at(-1)!.loss < 0.7 * Math.log(3), `loss ${steps.at(-1)!.loss}`);
+});
+
+Deno.test("one seed gives one result, bit for bit; another seed another", async () => {
+  const [first, again] = [await run(tinyScenario()), await run(tinyScenario())];
+  assertEquals(said(again), said(first));
+  assertEquals(lastCheckpoint(again).weights, lastCheckpoint(first).weights);
+  assertEquals(lastCheckpoint(again).state, lastCheckpoint(first).state);
+  const other = await run(tinyScenario({ seed: 8 }));
+  assert(JSON.stringify(said(other)) !== JSON.stringify(said(first)));
+});
+
+for (const stopAt of [1, 3, 4]) {
+  Deno.test(`a run stopped at step ${stopAt} and resumed equals an unbroken one, bit for bit`, async () => {
+    // Three steps between reports, so that a stop falls between two.
+    const scenario = tinyScenario();
+    scenario.training.batchSize = 1;
+    const unbroken = await run(scenario);
+    const stop = new AbortController();
+    let steps = 0;
+    const signal = {
+      get aborted() {
+        return steps++ === stopAt || stop.signal.aborted;
+      },
+    } as AbortSignal;
+    const before = await run(scenario, { signal });
+    const checkpoint = lastCheckpoint(before);
+    assertEquals([checkpoint.reason, checkpoint.step], ["interrupt", stopAt]);
+    const after = await run(scenario, { resume: checkpoint });
+    assertEquals(said([...before, ...after]), said(unbroken));
+    assertEquals(
+      lastCheckpoint(after).weights,
+      lastCheckpoint(unbroken).weights,
+    );
+    assertEquals(lastCheckpoint(after).state, lastCheckpoint(unbroken).state);
+  });
+}
+
+Deno.test("a finished run can be resumed: it has nothing left to do", async () => {
+  const events = await run(tinyScenario());
+  const resumed = await run(tinyScenario(), { resume: lastCheckpoint(events) });
+  assertEquals(resumed.map(({ type }) => type), ["start", "checkpoint", "end"]);
+  assertEquals(lastCheckpoint(resumed).weights, lastCheckpoint(events).weights);
+});
+
+Deno.test("resume refuses weights and state of two checkpoints", async () => {
+  const events = await run(tinyScenario(), { checkpointEvery: 1 });
+  const [early, late] = ofType(events, "checkpoint");
+  await assertRejects(
+    () =>
+      run(tinyScenario(), {
+        resume: { weights: early!.weights, state: late!.state },
+      }),
+    RangeError,
+    "train: weights (method dvn, step 4) and training state (method dvn, step 8) are not of one " +
+      "dvn run; resume from the two files of one checkpoint",
+  );
+});
+
+Deno.test("phases run one after another; blocks that one freezes keep their bits", async () => {
+  const gpu = await testGpu();
+  const net = await DeepVirtualNetwork.create(gpu, tinyScenario(), tinyData);
+  const unitTwo = (block: number) => block === 3; // block (1, 1) of two by two units
+  const twoPhases: Method = {
+    name: "two phases",
+    phases: (scenario) => {
+      const [joint] = dvnMethod.phases(scenario);
+      const frozen = (
+        { layout }: { layout?: { inWidths: readonly number[] } },
+        block: number,
+      ) => layout?.inWidths.length === 2 && unitTwo(block);
+      return [{ ...joint!, epochs: 1 }, {
+        ...joint!,
+        name: "frozen",
+        epochs: 1,
+        frozen,
+      }];
+    },
+  };
+  const checkpoints: Checkpoint[] = [];
+  for await (
+    const event of train(net, tinyData, {
+      method: twoPhases,
+      checkpointEvery: 1,
+    })
+  ) {
+    if (event.type === "checkpoint") checkpoints.push(event);
+  }
+  assertEquals(checkpoints.map(({ step }) => step), [4, 8]);
+  const [before, after] = await Promise.all(
+    checkpoints.map(({ weights }) => DeepVirtualNetwork.load(gpu, weights)),
+  );
+  const [old, now] = [await before!.store.read(), await after!.store.read()];
+  const name = "stage2.block1.conv2.weight"; // units of 3 and 3 channels: four blocks of 81
+  assertEquals(now.get(name)!.subarray(243), old.get(name)!.subarray(243));
+  for (const block of [0, 1, 2]) {
+    const range = [block * 81, (block + 1) * 81] as const;
+    assert(
+      now.get(name)!.subarray(...range).some((value, i) =>
+        value !== old.get(name)!.subarray(...range)[i]
+      ),
+      `block ${block} should have moved`,
+    );
+  }
+  for (const each of [net, before!, after!]) each.destroy();
+});
+
+Deno.test("training holds all its memory from the start, and gives it back", async () => {
+  const gpu = await testGpu();
+  const empty = gpu.bytesHeld;
+  const held = new Set<number>();
+  await run(tinyScenario(), { onEvent: () => held.add(gpu.bytesHeld) });
+  assertEquals(held.size, 1);
+  assertEquals(gpu.bytesHeld, empty);
+});
+
+for (
+  const [kind, field] of [["parameters", "affine"], [
+    "statistics",
+    "statistics",
+  ]] as const
+) {
+  Deno.test(`shared batch-norm ${kind} train too`, async () => {
+    const scenario = tinyScenario();
+    scenario.batchNorm[field] = "shared";
+    const events = await run({
+      ...scenario,
+      training: { ...scenario.training, epochs: 8 },
+    });
+    const steps = ofType(events, "step");
+    assert(
+      steps.at(-1)!.loss < steps[0]!.loss,
+      `${steps[0]!.loss} to ${steps.at(-1)!.loss}`,
+    );
+  });
+}
