@@ -27,8 +27,7 @@ class MadeImages implements ImageSet {
       const random = new Random(this.seed, index);
       const label = index % 3;
       for (let pixel = 0; pixel < 16; pixel++) {
-        images[16 * i + pixel] = random.below(64) +
-          (pixel % 4 === label ? 128 : 0);
+        images[16 * i + pixel] = random.below(64) + 80 * label;
       }
       labels[i] = label;
     });

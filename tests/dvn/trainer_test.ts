@@ -79,7 +79,7 @@ Deno.test("train() learns: the loss falls below the chance level of ln 3", async
   const scenario = tinyScenario();
   const events = await run({
     ...scenario,
-    training: { ...scenario.training, epochs: 12 },
+    training: { ...scenario.training, epochs: 24 },
   });
   const steps = ofType(events, "step");
   assert(steps.at(-1)!.loss < 0.7 * Math.log(3), `loss ${steps.at(-1)!.loss}`);
