@@ -67,20 +67,21 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       var start: array<u32, PIXELS>;
       var inside: array<bool, PIXELS>;
       var any = false;
+      // & and |, not && and ||: SwiftShader's time to compile doubles with each branch that is unrolled.
       // unroll
       for (var p = 0u; p < PIXELS; p++) {
         var row = pixel[p].row * e.stride + ky - e.padding;
         var col = pixel[p].column * e.stride + kx - e.padding;
-        inside[p] = row >= 0 && col >= 0;
+        inside[p] = (row >= 0) & (col >= 0);
         if (SPREAD) {
-          inside[p] = inside[p] && row % e.upsample == 0 && col % e.upsample == 0;
+          inside[p] = inside[p] & (row % e.upsample == 0) & (col % e.upsample == 0);
           row /= e.upsample;
           col /= e.upsample;
         }
-        inside[p] = inside[p] && row < e.h && col < e.w;
+        inside[p] = inside[p] & (row < e.h) & (col < e.w);
         let at = (pixel[p].image * e.h + row) * e.w + col;
         start[p] = select(0u, u32(at) * e.ci4, inside[p]);
-        any = any || inside[p];
+        any = any | inside[p];
       }
       if (!any) { continue; }
       var k = u32(ky * e.kernel + kx) * e.ci4 * 4u * e.co4 + column;

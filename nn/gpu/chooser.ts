@@ -18,8 +18,8 @@ interface Tuning {
 
 /**
  * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles; but
- * SwiftShader takes a minute to compile a tile of 8 pixels. GPUs hide loads behind tens of thousands
- * of lanes.
+ * on SwiftShader a tile of 8 pixels takes twice as long to compile, and gains little. GPUs hide loads
+ * behind tens of thousands of lanes.
  */
 const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
