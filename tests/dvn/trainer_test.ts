@@ -81,6 +81,7 @@ Deno.test("train() learns to tell the classes of images it has not seen", async 
     batchSize: 8,
     epochs: 30,
     learningRate: 0.1,
+    schedule: { kind: "cosine" },
   });
   const { networks } = ofType(await run(scenario), "evaluation").at(-1)!;
   for (const { task, level, accuracy } of networks) {
