@@ -52,7 +52,7 @@ const FLAGS = {
   ink: {
     value: "KIND",
     help:
-      "light, dark (than the page) or none (take pictures as they are);\\n" +
+      "light, dark (than the page) or none (take pictures as they are);\n" +
       "for digits, if not given, it is seen from each picture",
   },
   json: { help: "print one JSON object" },
