@@ -1,6 +1,5 @@
 import type { Gpu } from "../nn/gpu/gpu.ts";
-import { rows, xavier, zeros } from "../nn/init.ts";
-import { batchNorm, pairLayout } from "../nn/ops/batch_norm.ts";
+import { batchNorm } from "../nn/ops/batch_norm.ts";
 import { conv2d } from "../nn/ops/conv2d.ts";
 import { globalAveragePool } from "../nn/ops/global_average_pool.ts";
 import { linear } from "../nn/ops/linear.ts";
@@ -13,18 +12,11 @@ import {
 } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
-import {
-  batchNormLayers,
-  convLayers,
-  featureChannels,
-  residualBlocks,
-  shortcutMap,
-  stemStride,
-  TAPS,
-} from "./backbone.ts";
+import { residualBlocks, shortcutMap, stemStride } from "./backbone.ts";
 import { type NetworkCost, networkCost } from "./costs.ts";
 import type { TaskData } from "./data.ts";
 import { type Hierarchy, taskHierarchy } from "./hierarchy.ts";
+import { declareParameters } from "./parameters.ts";
 import { parseScenario } from "./parse_scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { describeTask, type TaskInfo } from "./task_info.ts";
@@ -55,7 +47,7 @@ export class DeepVirtualNetwork {
     this.store = new ParamStore(gpu, scenario.seed);
     this.partition = new UnitPartition(scenario.units);
     this.hierarchies = tasks.map((_, task) => taskHierarchy(scenario, task));
-    this.#declare();
+    declareParameters(this.store, scenario, tasks, this.hierarchies);
   }
 
   /**
@@ -242,114 +234,6 @@ export class DeepVirtualNetwork {
     this.store.destroy();
   }
 
-  // --- Parameters -----------------------------------------------------------------------------
-
-  #declare(): void {
-    const { store, partition, scenario } = this;
-    const { backbone, stem, training, levels } = scenario;
-    const decay = { decay: true };
-    const decayAll = { decay: training.decayAll };
-    const batchNorm = (name: string, channels: number) => {
-      store.param(`${name}.affine`, [2, channels], rows(1, 0), decayAll);
-      store.state(`${name}.running`, [2, channels], rows(0, 1));
-    };
-    for (const task of this.tasks) {
-      const taps = stem.kernel ** 2;
-      store.param(
-        `stem.${task.name}.conv.weight`,
-        [taps, task.channels, stem.channels],
-        xavier(taps * task.channels, taps * stem.channels),
-        {
-          decay: true,
-          layout: {
-            taps,
-            inWidths: [task.channels],
-            outWidths: [stem.channels],
-          },
-        },
-      );
-      batchNorm(`stem.${task.name}.bn`, stem.channels);
-    }
-    for (
-      const { name, inChannels, outChannels, inIsStem } of convLayers(
-        backbone,
-        stem,
-      )
-    ) {
-      store.param(
-        `${name}.weight`,
-        [TAPS * inChannels * outChannels],
-        xavier(TAPS * inChannels, TAPS * outChannels),
-        {
-          decay: true,
-          layout: {
-            taps: TAPS,
-            inWidths: inIsStem
-              ? [inChannels]
-              : partition.widths(inChannels, name),
-            outWidths: partition.widths(outChannels, name),
-          },
-        },
-      );
-    }
-    for (const { name, channels, split } of batchNormLayers(backbone, stem)) {
-      if (!split) continue; // the stem's
-      const layout = pairLayout(partition.widths(channels, name));
-      // Blocks of shared pairs: each unit's first numbers, then its second ones.
-      const pairs =
-        (first: number, second: number) => (values: Float32Array) => {
-          let at = 0;
-          for (const width of layout.outWidths) {
-            values.fill(first, at, at + width);
-            values.fill(second, at + width, at + 2 * width);
-            at += 2 * width;
-          }
-        };
-      if (scenario.batchNorm.affine === "shared") {
-        store.param(`${name}.affine`, [2 * channels], pairs(1, 0), {
-          ...decayAll,
-          layout,
-        });
-      }
-      if (scenario.batchNorm.statistics === "shared") {
-        store.state(`${name}.running`, [2 * channels], pairs(0, 1), layout);
-      }
-    }
-    const features = featureChannels(backbone);
-    this.tasks.forEach(({ name: task, classes }, index) => {
-      levels.forEach((_, i) => {
-        const active = this.hierarchies[index]!.activeUnits(i + 1);
-        const prefix = `${task}.level${i + 1}`;
-        for (
-          const { name, channels, split } of batchNormLayers(backbone, stem)
-        ) {
-          if (!split) continue;
-          const own = partition.channelsOf(channels, active, name).length;
-          if (scenario.batchNorm.affine === "private") {
-            store.param(
-              `${prefix}.${name}.affine`,
-              [2, own],
-              rows(1, 0),
-              decayAll,
-            );
-          }
-          if (scenario.batchNorm.statistics === "private") {
-            store.state(`${prefix}.${name}.running`, [2, own], rows(0, 1));
-          }
-        }
-        const width = partition.channelsOf(features, active).length;
-        const init = xavier(width, classes.length);
-        store.param(
-          `${prefix}.head.weight`,
-          [width, classes.length],
-          init,
-          decay,
-        );
-        store.param(`${prefix}.head.bias`, [classes.length], zeros, decayAll);
-      });
-    });
-  }
-
   #param(name: string): Param {
     return this.store.params.get(name)!;
   }
@@ -357,8 +241,6 @@ export class DeepVirtualNetwork {
   #state(name: string): State {
     return this.store.states.get(name)!;
   }
-
-  // --- Forward --------------------------------------------------------------------------------
 
   /**
    * Records a task's stem, which all its levels share: convolution, batch norm, ReLU.

@@ -1,0 +1,120 @@
+import { rows, xavier, zeros } from "../nn/init.ts";
+import { pairLayout } from "../nn/ops/batch_norm.ts";
+import type { ParamStore } from "../nn/params.ts";
+import {
+  batchNormLayers,
+  convLayers,
+  featureChannels,
+  TAPS,
+} from "./backbone.ts";
+import type { Hierarchy } from "./hierarchy.ts";
+import type { Scenario } from "./scenario.ts";
+import type { TaskInfo } from "./task_info.ts";
+import { UnitPartition } from "./unit_partition.ts";
+
+/**
+ * Declares all parameters and states of a deep virtual network. Their names are the checkpoint's:
+ *
+ * - `stem.<task>.conv.weight`, `stem.<task>.bn.affine` and `.running`: a task's own;
+ * - `stage1.block1.conv1.weight`: the trunk's, block-major, `[out unit][in unit][tap][c_in][c_out]`;
+ * - `<task>.level<l>.stage1.block1.bn1.affine` and `.running`: a (task, level)'s own, [2, channels], or
+ *   without the prefix if all share them, then `[unit][2][channels of the unit]`;
+ * - `<task>.level<l>.head.weight` [channels, classes] and `.bias` [classes].
+ *
+ * An affine array holds scales, then shifts; a running one means, then variances.
+ */
+export function declareParameters(
+  store: ParamStore,
+  scenario: Scenario,
+  tasks: readonly TaskInfo[],
+  hierarchies: readonly Hierarchy[],
+): void {
+  const { backbone, stem, training, levels, batchNorm } = scenario;
+  const partition = new UnitPartition(scenario.units);
+  const always = { decay: true };
+  // Scales, shifts and biases.
+  const asTold = { decay: training.decayAll };
+
+  for (const { name, channels } of tasks) {
+    const taps = stem.kernel ** 2;
+    store.param(
+      `stem.${name}.conv.weight`,
+      [taps, channels, stem.channels],
+      xavier(taps * channels, taps * stem.channels),
+      {
+        decay: true,
+        layout: { taps, inWidths: [channels], outWidths: [stem.channels] },
+      },
+    );
+    store.param(
+      `stem.${name}.bn.affine`,
+      [2, stem.channels],
+      rows(1, 0),
+      asTold,
+    );
+    store.state(`stem.${name}.bn.running`, [2, stem.channels], rows(0, 1));
+  }
+
+  for (const layer of convLayers(backbone, stem)) {
+    const { name, inChannels, outChannels, inIsStem } = layer;
+    const inWidths = inIsStem
+      ? [inChannels]
+      : partition.widths(inChannels, name);
+    const outWidths = partition.widths(outChannels, name);
+    store.param(
+      `${name}.weight`,
+      [TAPS * inChannels * outChannels],
+      xavier(TAPS * inChannels, TAPS * outChannels),
+      { decay: true, layout: { taps: TAPS, inWidths, outWidths } },
+    );
+  }
+
+  const splitNorms = batchNormLayers(backbone, stem).filter(({ split }) =>
+    split
+  );
+  for (const { name, channels } of splitNorms) {
+    const layout = pairLayout(partition.widths(channels, name));
+    const pairs = (first: number, second: number) => (values: Float32Array) => {
+      let at = 0;
+      for (const width of layout.outWidths) {
+        values.fill(first, at, at + width);
+        values.fill(second, at + width, at += 2 * width);
+      }
+    };
+    if (batchNorm.affine === "shared") {
+      store.param(`${name}.affine`, [2 * channels], pairs(1, 0), {
+        ...asTold,
+        layout,
+      });
+    }
+    if (batchNorm.statistics === "shared") {
+      store.state(`${name}.running`, [2 * channels], pairs(0, 1), layout);
+    }
+  }
+
+  tasks.forEach(({ name: task, classes }, index) => {
+    levels.forEach((_, i) => {
+      const active = hierarchies[index]!.activeUnits(i + 1);
+      const prefix = `${task}.level${i + 1}`;
+      for (const { name, channels } of splitNorms) {
+        const own = partition.channelsOf(channels, active, name).length;
+        if (batchNorm.affine === "private") {
+          store.param(`${prefix}.${name}.affine`, [2, own], rows(1, 0), asTold);
+        }
+        if (batchNorm.statistics === "private") {
+          store.state(`${prefix}.${name}.running`, [2, own], rows(0, 1));
+        }
+      }
+      const width =
+        partition.channelsOf(featureChannels(backbone), active).length;
+      const init = xavier(width, classes.length);
+      store.param(
+        `${prefix}.head.weight`,
+        [width, classes.length],
+        init,
+        always,
+      );
+      store.param(`${prefix}.head.bias`, [classes.length], zeros, asTold);
+    });
+  });
+}
