@@ -51,8 +51,7 @@ const FLAGS = {
   top: { value: "N", help: "classes to name for each picture (3)" },
   ink: {
     value: "KIND",
-    help:
-      "light, dark (than the page) or none (take pictures as they are);\n" +
+    help: "light, dark (than the page) or none (take pictures as they are);\n" +
       "for digits, if not given, it is seen from each picture",
   },
   json: { help: "print one JSON object" },
