@@ -1,4 +1,5 @@
-// Merges the chunks' statistics (Chan, Golub and LeVeque 1979) and updates the running ones.
+// Merges the chunks' statistics (Chan, Golub and LeVeque 1979), the mean first, and updates the running
+// ones.
 // partial: [chunk, 2, c], affine (scales, shifts), running (means, variances)
 //   ->  norm: [4, c]: mean, 1 / deviation, scale, shift; zeros in the padding channels.
 // affineAt, runningAt: [c, 2]: where in those arrays a channel's two numbers stand; NONE for padding.
@@ -15,20 +16,26 @@ struct Extents { c: u32, pixels: u32, chunk: u32, chunks: u32, momentum: f32, ep
 @group(0) @binding(5) var<storage, read_write> norm: array<f32>;
 @group(0) @binding(6) var<uniform> e: Extents;
 
+fn pixelsOf(chunk: u32) -> f32 {
+  return f32(min((chunk + 1u) * e.chunk, e.pixels) - chunk * e.chunk);
+}
+
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
   let c = group.x * LANES + lane;
   if (c >= e.c) { return; }
-  var mean = 0.0;
+  // Distances from the first chunk's mean keep their digits where the mean is large.
+  let count = f32(e.pixels);
+  let first = partial[c];
+  var sum = 0.0;
+  for (var chunk = 1u; chunk < e.chunks; chunk++) {
+    sum += (partial[2u * chunk * e.c + c] - first) * pixelsOf(chunk);
+  }
+  let mean = first + sum / count;
   var squares = 0.0;
-  var count = 0.0;
   for (var chunk = 0u; chunk < e.chunks; chunk++) {
-    let n = f32(min((chunk + 1u) * e.chunk, e.pixels) - chunk * e.chunk);
     let distance = partial[2u * chunk * e.c + c] - mean;
-    let total = count + n;
-    mean += distance * n / total;
-    squares += partial[(2u * chunk + 1u) * e.c + c] + distance * distance * count * n / total;
-    count = total;
+    squares += partial[(2u * chunk + 1u) * e.c + c] + distance * distance * pixelsOf(chunk);
   }
   if (affineAt[c].x == NONE) {
     for (var row = 0u; row < 4u; row++) { norm[row * e.c + c] = 0.0; }
