@@ -23,10 +23,10 @@ interface BackwardRule {
  */
 export class Tape {
   readonly dispatches: Dispatch[] = [];
-  readonly #gradients = new Map<number, Tensor>();
+  readonly #gradients = new Map<Tensor, Tensor>();
   readonly #touched = new Map<Param, Set<number>>();
+  readonly #tensors = new WeakSet<Tensor>();
   #rules: BackwardRule[] = [];
-  #tensors = 0;
   #scope = "";
 
   constructor(readonly gpu: Gpu) {}
@@ -141,6 +141,11 @@ export class Tape {
       if (access !== "write") {
         const tensor = inputs[name];
         if (!tensor) throw new Error(`${label}: no tensor for binding ${name}`);
+        if (!this.#tensors.has(tensor)) {
+          throw new Error(
+            `${label}: ${tensor.label} is of another tape; a step is recorded on one`,
+          );
+        }
         return tensor;
       }
       const shape = outputs[name as Out];
@@ -174,7 +179,9 @@ export class Tape {
         `${label}: extents must be whole and positive, got [${shape}]`,
       );
     }
-    return { id: this.#tensors++, label, shape, needsGradient, home };
+    const tensor = { label, shape, needsGradient, home };
+    this.#tensors.add(tensor);
+    return tensor;
   }
 
   /**
@@ -188,7 +195,7 @@ export class Tape {
 
   /** The gradient of `x` so far. */
   gradient(x: Tensor): Tensor | undefined {
-    return this.#gradients.get(x.id);
+    return this.#gradients.get(x);
   }
 
   /**
@@ -196,7 +203,7 @@ export class Tape {
    * adds it in its own kernel, so that no dispatch is spent on the sum.
    */
   setGradient(x: Tensor, gradient: Tensor): void {
-    this.#gradients.set(x.id, gradient);
+    this.#gradients.set(x, gradient);
   }
 
   /** The sum of two contributions to a gradient; the second alone where there is no first. */
@@ -225,7 +232,7 @@ export class Tape {
       this.#scope = scope;
       rule(gradient);
       this.#scope = outer;
-      this.#gradients.delete(output.id);
+      this.#gradients.delete(output);
     }
   }
 

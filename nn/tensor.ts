@@ -18,9 +18,8 @@ export type Home =
   /** A range of somebody else's buffer; offset in bytes. */
   | { kind: "bound"; buffer: GPUBuffer; offset: number };
 
-/** A shape and an identity; it gets memory when the tape is compiled. 4 bytes an element. */
+/** A shape; it gets memory when its tape is compiled. 4 bytes an element. */
 export interface Tensor {
-  readonly id: number;
   readonly label: string;
   readonly shape: Shape;
   /** A gradient with respect to it is wanted. */

@@ -1,19 +1,23 @@
 import { prepareAdapter } from "../cli/adapter.ts";
-import { Gpu } from "../nn/gpu/gpu.ts";
+import { type Driver, Gpu } from "../nn/gpu/gpu.ts";
 
-let opened: Promise<Gpu> | undefined;
+const opened = new Map<Driver | undefined, Promise<Gpu>>();
 
 /**
  * The device that all tests of a file share, opened at the limits that WebGPU guarantees everywhere,
  * on the adapter that the command line would choose.
+ *
+ * @param driver What kernels are tuned for; default: the adapter.
  */
-export function testGpu(): Promise<Gpu> {
-  return opened ??= open();
+export function testGpu(driver?: Driver): Promise<Gpu> {
+  let gpu = opened.get(driver);
+  if (!gpu) opened.set(driver, gpu = open(driver));
+  return gpu;
 }
 
-async function open(): Promise<Gpu> {
+async function open(driver?: Driver): Promise<Gpu> {
   await prepareAdapter();
-  const gpu = await Gpu.open({ limits: "default" });
+  const gpu = await Gpu.open({ limits: "default", driver });
   addEventListener("unload", () => gpu.destroy());
   return gpu;
 }

@@ -21,7 +21,7 @@ export class ShaderError extends GpuError {
   override name = "ShaderError";
 }
 
-/** The device has no memory left for an allocation. */
+/** An allocation exceeds what the device has left, or what it can hold or bind at once. */
 export class OutOfMemoryError extends GpuError {
   override name = "OutOfMemoryError";
 }

@@ -26,6 +26,11 @@ export interface GpuOptions {
    */
   limits?: "default" | "max";
   powerPreference?: GPUPowerPreference;
+  /**
+   * Tune kernels for another driver than the adapter's. Results differ by rounding only; so that tests
+   * can run on any machine what GPUs run.
+   */
+  driver?: Driver;
 }
 
 /** Limits that are worth raising; all kernels fit the defaults. */
@@ -47,7 +52,7 @@ const USED_FEATURES: readonly GPUFeatureName[] = [
 export class Gpu {
   readonly adapterClass: AdapterClass;
   readonly driver: Driver;
-  /** Kernels read their large inputs through textures: buffer loads are slow on lavapipe. */
+  /** Kernels read their large inputs through textures: buffer loads are slow on software. */
   readonly readsThroughTextures: boolean;
   /** Device memory held by buffers made here, in bytes. */
   bytesHeld = 0;
@@ -58,6 +63,7 @@ export class Gpu {
   private constructor(
     readonly device: GPUDevice,
     readonly info: GPUAdapterInfo,
+    driver?: Driver,
   ) {
     const name =
       `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
@@ -65,21 +71,13 @@ export class Gpu {
       /llvmpipe|swiftshader|basic render/i.test(name);
     this.adapterClass = software ? "software" : "gpu";
     const softwareDriver = /llvmpipe/i.test(name) ? "lavapipe" : "swiftshader";
-    this.driver = software ? softwareDriver : "gpu";
-    this.readsThroughTextures = software;
+    this.driver = driver ?? (software ? softwareDriver : "gpu");
+    this.readsThroughTextures = this.driver !== "gpu";
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.#fault ??= typedError("device", event.error);
     });
-    device.lost.then(({ reason, message }) => {
-      this.#fault = new DeviceLostError(
-        "device",
-        `lost (${reason || "unknown"}): ${
-          message || "no reason given"
-        }; open a new Gpu and load ` +
-          "the last checkpoint",
-      );
-    });
+    device.lost.then(({ reason, message }) => this.#lose(reason, message));
   }
 
   /**
@@ -113,7 +111,7 @@ export class Gpu {
         RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
       ),
     });
-    return new Gpu(device, adapter.info);
+    return new Gpu(device, adapter.info, options.driver);
   }
 
   /** The adapter in one line: name, class, and the features in use. */
@@ -181,14 +179,17 @@ export class Gpu {
     if (compiled instanceof Error || error) {
       const messages = (await module.getCompilationInfo?.())?.messages ?? [];
       const lines = code.split("\n");
-      const details = messages.filter(({ type }) => type === "error").map(
-        ({ lineNum, message }) =>
-          `\n  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]}`,
+      const details = messages.filter(({ type, lineNum }) =>
+        type === "error" && lineNum > 0
+      ).map(({ lineNum, message }) =>
+        `\n  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]}`
       );
       const summary = error?.message ?? (compiled as Error).message;
-      throw new ShaderError(
-        label,
-        `does not compile: ${summary}${details.join("")}`,
+      throw await this.#cause(
+        new ShaderError(
+          label,
+          `does not compile: ${summary}${details.join("")}`,
+        ),
       );
     }
     return compiled;
@@ -225,12 +226,23 @@ export class Gpu {
     return layout;
   }
 
-  /** Makes a zeroed buffer that can be bound, copied and written; free it with {@linkcode Gpu.free}. */
+  /**
+   * Makes a zeroed buffer that can be bound, copied and written; free it with {@linkcode Gpu.free}.
+   *
+   * @throws {OutOfMemoryError} If no buffer of this adapter can be so large.
+   */
   buffer(
     label: string,
     bytes: number,
     usage: GPUBufferUsageFlags = STORAGE,
   ): GPUBuffer {
+    const most = this.device.limits.maxBufferSize;
+    if (bytes > most) {
+      throw new OutOfMemoryError(
+        label,
+        `needs ${bytes} bytes, and a buffer of this device holds at most ${most}; ${SMALLER}`,
+      );
+    }
     const buffer = this.device.createBuffer({
       label,
       size: Math.max(4, bytes),
@@ -251,23 +263,50 @@ export class Gpu {
    * @param operation Named in the error.
    */
   async guard<T>(operation: string, work: () => T): Promise<T> {
+    this.check();
+    const scopes = this.#pushErrorScopes();
+    let result: T;
+    try {
+      result = work();
+    } catch (error) {
+      await scopes.pop();
+      throw error;
+    }
+    const error = await scopes.pop();
+    if (error) throw await this.#cause(typedError(operation, error));
+    this.check();
+    return result;
+  }
+
+  /**
+   * Runs `work`, which must not await. What WebGPU finds wrong with it is thrown by the next
+   * {@linkcode Gpu.check}.
+   */
+  watch<T>(operation: string, work: () => T): T {
+    this.check();
+    const scopes = this.#pushErrorScopes();
+    try {
+      return work();
+    } finally {
+      scopes.pop().then((error) => {
+        if (error) this.#fault ??= typedError(operation, error);
+      }, () => {}); // a lost device has no scopes; that it is lost is told apart
+    }
+  }
+
+  #pushErrorScopes(): { pop: () => Promise<GPUError | null> } {
     const { device } = this;
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
-    let result: T;
-    let errors: (GPUError | null)[];
-    try {
-      result = work();
-    } finally {
-      errors = await Promise.all([
-        device.popErrorScope(),
-        device.popErrorScope(),
-      ]);
-    }
-    const error = errors[0] ?? errors[1];
-    if (error) throw typedError(operation, error);
-    this.check();
-    return result;
+    return {
+      pop: async () => {
+        const [validation, memory] = await Promise.all([
+          device.popErrorScope(),
+          device.popErrorScope(),
+        ]);
+        return memory ?? validation; // where memory lacked, what follows is invalid
+      },
+    };
   }
 
   /** Throws what went wrong on the device since the last check. A lost device stays lost. */
@@ -276,6 +315,24 @@ export class Gpu {
     if (!fault) return;
     if (!(fault instanceof DeviceLostError)) this.#fault = undefined;
     throw fault;
+  }
+
+  #lose(reason: string, message: string): void {
+    if (this.#fault instanceof DeviceLostError) return;
+    this.#fault = new DeviceLostError(
+      "device",
+      `lost (${reason || "unknown"}): ${message || "no reason given"}; ` +
+        "open a new Gpu and load the last checkpoint",
+    );
+  }
+
+  /**
+   * That the device is lost, if that is behind `error`: the news of it comes a turn of the event loop
+   * after the first call that fails for it.
+   */
+  async #cause(error: GpuError): Promise<GpuError> {
+    await new Promise((resolve) => setTimeout(resolve));
+    return this.#fault instanceof DeviceLostError ? this.#fault : error;
   }
 
   /** Resolves when all work submitted so far is done. */
@@ -294,22 +351,23 @@ export class Gpu {
     bytes = buffer.size - offset,
   ): Promise<ArrayBuffer> {
     this.check();
+    const operation = `read ${buffer.label}`;
     const staging = this.device.createBuffer({
-      label: `read ${buffer.label}`,
+      label: operation,
       size: bytes,
       usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
     });
     try {
-      const encoder = this.device.createCommandEncoder({
-        label: staging.label,
+      this.watch(operation, () => {
+        const encoder = this.device.createCommandEncoder({ label: operation });
+        encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+        this.device.queue.submit([encoder.finish()]);
       });
-      encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-      this.device.queue.submit([encoder.finish()]);
-      await staging.mapAsync(GPUMapMode.READ);
+      await staging.mapAsync(GPUMapMode.READ).catch(async (cause: Error) => {
+        throw await this.#cause(new GpuError(operation, cause.message));
+      });
+      this.check(); // what is wrong with the work that was to fill the buffer
       return staging.getMappedRange().slice(0);
-    } catch (error) {
-      this.check();
-      throw new GpuError(`read ${buffer.label}`, (error as Error).message);
     } finally {
       staging.destroy();
     }
@@ -317,9 +375,13 @@ export class Gpu {
 
   /** Gives the device and all its memory back. */
   destroy(): void {
+    this.#lose("destroyed", "gpu.destroy() was called");
     this.device.destroy();
   }
 }
+
+/** What to do where memory lacks. */
+export const SMALLER = "use a smaller batch or a smaller network";
 
 const STORAGE: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
 
@@ -331,9 +393,6 @@ function bufferType(access: Access): GPUBufferBindingType {
 
 function typedError(operation: string, error: GPUError): GpuError {
   return error instanceof GPUOutOfMemoryError
-    ? new OutOfMemoryError(
-      operation,
-      `${error.message}; use a smaller batch or a smaller network`,
-    )
+    ? new OutOfMemoryError(operation, `${error.message}; ${SMALLER}`)
     : new ValidationError(operation, error.message);
 }

@@ -1,8 +1,8 @@
 import { ceilDiv, size } from "../../shaders/kernel.ts";
 import { TEXTURE_WIDTH } from "../../shaders/specialize.ts";
 import type { Dispatch, Tensor } from "../tensor.ts";
-import { GpuError } from "./errors.ts";
-import type { Gpu } from "./gpu.ts";
+import { GpuError, OutOfMemoryError } from "./errors.ts";
+import { type Gpu, SMALLER } from "./gpu.ts";
 
 /** What one kernel takes in one run of a plan. */
 export interface KernelTime {
@@ -121,23 +121,23 @@ function sharedScratch(gpu: Gpu): Scratch {
  * Assigns each scratch tensor a slot, such that tensors alive at the same time never share one.
  * Whole buffers are reused, never parts: one dispatch may not read and write one buffer.
  *
- * @returns Slot of each tensor, by ID, and the bytes of each slot.
+ * @returns Slot of each tensor, and the bytes of each slot.
  */
 export function assignSlots(
   dispatches: readonly Pick<Dispatch, "tensors">[],
-): { slots: Map<number, number>; sizes: number[] } {
-  const lastUse = new Map<number, number>();
+): { slots: Map<Tensor, number>; sizes: number[] } {
+  const lastUse = new Map<Tensor, number>();
   dispatches.forEach(({ tensors }, i) =>
-    tensors.forEach(({ id }) => lastUse.set(id, i))
+    tensors.forEach((tensor) => lastUse.set(tensor, i))
   );
-  const slots = new Map<number, number>();
+  const slots = new Map<Tensor, number>();
   const sizes: number[] = [];
   const free: number[] = [];
   dispatches.forEach(({ tensors }, i) => {
     const scratch = tensors.filter(({ home }) => home.kind === "scratch");
-    for (const { id, shape } of scratch) {
-      if (slots.has(id)) continue;
-      const bytes = size(shape) * 4;
+    for (const tensor of scratch) {
+      if (slots.has(tensor)) continue;
+      const bytes = size(tensor.shape) * 4;
       free.sort((a, b) => sizes[a]! - sizes[b]!);
       // The smallest free slot that fits, unless it wastes most of itself; else the largest grows.
       let choice = free.findIndex((slot) => sizes[slot]! >= bytes);
@@ -149,21 +149,30 @@ export function assignSlots(
       }
       const slot = choice >= 0 ? free.splice(choice, 1)[0]! : sizes.push(0) - 1;
       sizes[slot] = Math.max(sizes[slot]!, bytes);
-      slots.set(id, slot);
+      slots.set(tensor, slot);
     }
-    for (const id of new Set(scratch.map(({ id }) => id))) {
-      if (lastUse.get(id) === i) free.push(slots.get(id)!);
+    for (const tensor of new Set(scratch)) {
+      if (lastUse.get(tensor) === i) free.push(slots.get(tensor)!);
     }
   });
   return { slots, sizes };
 }
 
-/** Makes a plan of recorded dispatches; called by `Tape.compile()`. */
+/**
+ * Makes a plan of recorded dispatches; called by `Tape.compile()`.
+ *
+ * @throws {ShaderError} If a kernel does not compile.
+ * @throws {OutOfMemoryError} If a tensor cannot be bound at once, or the memory cannot be had.
+ * @throws {ValidationError} If a tensor does not fit its binding.
+ */
 export async function compilePlan(
   gpu: Gpu,
   label: string,
   dispatches: readonly Dispatch[],
 ): Promise<Plan> {
+  for (const { label, tensors } of dispatches) {
+    checkBindable(gpu, label, tensors);
+  }
   const pipelines = await Promise.all(
     dispatches.map((dispatch) =>
       gpu.pipeline(
@@ -173,10 +182,34 @@ export async function compilePlan(
       )
     ),
   );
-  return gpu.guard(
-    `compile ${label}`,
-    () => new Plan(gpu, label, dispatches, pipelines),
-  );
+  let plan: Plan | undefined;
+  try {
+    return await gpu.guard(
+      `compile ${label}`,
+      () => plan = new Plan(gpu, label, dispatches, pipelines),
+    );
+  } catch (error) {
+    plan?.destroy();
+    throw error;
+  }
+}
+
+function checkBindable(
+  gpu: Gpu,
+  operation: string,
+  tensors: readonly Tensor[],
+): void {
+  const most = gpu.device.limits.maxStorageBufferBindingSize;
+  for (const { label, shape } of tensors) {
+    const bytes = 4 * size(shape);
+    if (bytes > most) {
+      throw new OutOfMemoryError(
+        operation,
+        `${label} [${shape}] has ${bytes} bytes, and this device binds at most ${most} at once; ` +
+          SMALLER,
+      );
+    }
+  }
 }
 
 /** Indices of the bindings that a dispatch reads through textures: all that its kernel offers, or none. */
@@ -198,15 +231,16 @@ function textureRows({ shape }: Tensor): number {
  * for the GPU but {@linkcode Plan.read} and {@linkcode Plan.profile}.
  */
 export class Plan {
-  readonly #steps: Step[];
-  readonly #scratch: GPUBuffer[];
-  readonly #textures: GPUTexture[];
+  #steps: Step[] = [];
+  #scratch: GPUBuffer[] = [];
+  #textures: GPUTexture[] = [];
   readonly #owned: GPUBuffer[] = [];
-  readonly #outputs = new Map<number, GPUBuffer>();
-  readonly #inputs = new Map<number, { offset: number; bytes: number }>();
+  readonly #outputs = new Map<Tensor, GPUBuffer>();
+  readonly #inputs = new Map<Tensor, { offset: number; bytes: number }>();
   /** The CPU's copy of all inputs; uploaded as one. */
-  readonly #staging: ArrayBuffer;
-  readonly #inputBuffer: GPUBuffer | undefined;
+  #staging = new ArrayBuffer(0);
+  #inputBuffer: GPUBuffer | undefined;
+  #destroyed = false;
 
   /** Use `Tape.compile()`. */
   constructor(
@@ -215,6 +249,19 @@ export class Plan {
     dispatches: readonly Dispatch[],
     pipelines: readonly GPUComputePipeline[],
   ) {
+    try {
+      this.#build(dispatches, pipelines);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
+  }
+
+  #build(
+    dispatches: readonly Dispatch[],
+    pipelines: readonly GPUComputePipeline[],
+  ): void {
+    const { gpu, label } = this;
     const { device } = gpu;
     const { slots, sizes } = assignSlots(dispatches);
     this.#scratch = sharedScratch(gpu).buffers.take(sizes);
@@ -231,21 +278,21 @@ export class Plan {
     this.#textures = sharedScratch(gpu).textures.take(rows);
     const views = this.#textures.map((texture) => texture.createView());
 
-    const tensors = new Map<number, Tensor>();
-    for (const dispatch of dispatches) {
-      for (const t of dispatch.tensors) tensors.set(t.id, t);
-    }
+    const tensors = new Set(dispatches.flatMap(({ tensors }) => tensors));
     const inputs = new Arena();
     const constants = new Arena();
-    const constantRanges = new Map<number, { offset: number; bytes: number }>();
-    for (const { id, home, shape, label } of tensors.values()) {
+    const constantRanges = new Map<Tensor, { offset: number; bytes: number }>();
+    for (const tensor of tensors) {
+      const { home, shape, label } = tensor;
       const bytes = size(shape) * 4;
-      if (home.kind === "input") this.#inputs.set(id, inputs.reserve(bytes));
+      if (home.kind === "input") {
+        this.#inputs.set(tensor, inputs.reserve(bytes));
+      }
       if (home.kind === "constant") {
-        constantRanges.set(id, constants.reserve(bytes, home.data));
+        constantRanges.set(tensor, constants.reserve(bytes, home.data));
       }
       if (home.kind === "output") {
-        this.#outputs.set(id, this.#own(gpu.buffer(label, bytes)));
+        this.#outputs.set(tensor, this.#own(gpu.buffer(label, bytes)));
       }
     }
     const uniforms = new Arena();
@@ -274,23 +321,24 @@ export class Plan {
       UNIFORM_COPY_DST,
     );
 
-    const resource = ({ id, home, shape }: Tensor): GPUBufferBinding => {
+    const resource = (tensor: Tensor): GPUBufferBinding => {
+      const { home, shape } = tensor;
       const bytes = size(shape) * 4;
       switch (home.kind) {
         case "scratch":
-          return { buffer: this.#scratch[slots.get(id)!]!, size: bytes };
+          return { buffer: this.#scratch[slots.get(tensor)!]!, size: bytes };
         case "output":
-          return { buffer: this.#outputs.get(id)!, size: bytes };
+          return { buffer: this.#outputs.get(tensor)!, size: bytes };
         case "input":
           return {
             buffer: this.#inputBuffer!,
-            offset: this.#inputs.get(id)!.offset,
+            offset: this.#inputs.get(tensor)!.offset,
             size: bytes,
           };
         case "constant":
           return {
             buffer: constantBuffer!,
-            offset: constantRanges.get(id)!.offset,
+            offset: constantRanges.get(tensor)!.offset,
             size: bytes,
           };
         case "bound":
@@ -318,11 +366,15 @@ export class Plan {
           size: uniform.bytes,
         });
       }
-      const bindGroup = device.createBindGroup({
-        label: dispatch.label,
-        layout: gpu.bindGroupLayout(dispatch.kernel, textured.length > 0),
-        entries: resources.map((resource, binding) => ({ binding, resource })),
-      });
+      const bindGroup = gpu.watch(dispatch.label, () =>
+        device.createBindGroup({
+          label: dispatch.label,
+          layout: gpu.bindGroupLayout(dispatch.kernel, textured.length > 0),
+          entries: resources.map((resource, binding) => ({
+            binding,
+            resource,
+          })),
+        }));
       return { copies, pipeline: pipelines[i]!, bindGroup, dispatch };
     });
   }
@@ -362,7 +414,7 @@ export class Plan {
     tensor: Tensor,
     view: new (buffer: ArrayBuffer, offset: number, length: number) => T,
   ): T {
-    const range = this.#inputs.get(tensor.id);
+    const range = this.#inputs.get(tensor);
     if (!range) {
       throw new RangeError(
         `plan ${this.label}: ${tensor.label} is not an input of it`,
@@ -375,7 +427,17 @@ export class Plan {
 
   /** Uploads the inputs and submits the step. Returns at once. */
   run(): void {
-    this.gpu.check();
+    this.#checkAlive("run");
+    this.gpu.watch(`run ${this.label}`, () => this.#submit());
+  }
+
+  #checkAlive(operation: string): void {
+    if (this.#destroyed) {
+      throw new GpuError(`${operation} ${this.label}`, "the plan is destroyed");
+    }
+  }
+
+  #submit(): void {
     this.#uploadInputs();
     const { device } = this.gpu;
     const encoder = device.createCommandEncoder({ label: this.label });
@@ -407,7 +469,7 @@ export class Plan {
 
   /** An output as the last run left it. */
   async read(tensor: Tensor): Promise<Float32Array> {
-    const buffer = this.#outputs.get(tensor.id);
+    const buffer = this.#outputs.get(tensor);
     if (!buffer) {
       throw new RangeError(
         `plan ${this.label}: ${tensor.label} is not kept; mark it with tape.output() before compile()`,
@@ -419,7 +481,7 @@ export class Plan {
   }
 
   /**
-   * Runs the step once with a timestamp around each dispatch.
+   * Runs the step once with a timestamp around each dispatch. Copies into textures are not counted.
    *
    * @returns Times by kernel, longest first.
    * @throws {GpuError} If the adapter has no timestamp queries.
@@ -432,6 +494,7 @@ export class Plan {
         "this adapter has no timestamp-query feature",
       );
     }
+    this.#checkAlive("profile");
     this.#uploadInputs();
     const times = new Map<string, KernelTime>();
     const perSet = MAX_QUERIES / 2;
@@ -481,12 +544,12 @@ export class Plan {
     return [...times.values()].sort((a, b) => b.milliseconds - a.milliseconds);
   }
 
-  /** Frees what no other plan uses. */
+  /** Frees what no other plan uses. The plan cannot be used again. */
   destroy(): void {
     sharedScratch(this.gpu).buffers.release(this.#scratch.splice(0));
     sharedScratch(this.gpu).textures.release(this.#textures.splice(0));
     for (const buffer of this.#owned.splice(0)) this.gpu.free(buffer);
-    this.#steps.length = 0;
+    this.#destroyed = true;
   }
 }
 
