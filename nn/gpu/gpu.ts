@@ -56,7 +56,10 @@ export class Gpu {
   readonly readsThroughTextures: boolean;
   /** Device memory held by buffers made here, in bytes. */
   bytesHeld = 0;
-  readonly #pipelines = new Map<string, Promise<GPUComputePipeline>>();
+  readonly #pipelines = new Map<
+    Kernel<never>,
+    Map<string, Promise<GPUComputePipeline>>
+  >();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
   #fault: GpuError | undefined;
 
@@ -129,7 +132,10 @@ export class Gpu {
 
   /** Pipelines compiled so far. */
   get pipelineCount(): number {
-    return this.#pipelines.size;
+    return [...this.#pipelines.values()].reduce(
+      (total, { size }) => total + size,
+      0,
+    );
   }
 
   /**
@@ -142,11 +148,13 @@ export class Gpu {
     constants: Constants,
     textured = false,
   ): Promise<GPUComputePipeline> {
-    const key = `${kernel.label} ${textured} ${JSON.stringify(constants)}`;
-    let pipeline = this.#pipelines.get(key);
+    let variants = this.#pipelines.get(kernel);
+    if (!variants) this.#pipelines.set(kernel, variants = new Map());
+    const key = `${textured} ${JSON.stringify(constants)}`;
+    let pipeline = variants.get(key);
     if (!pipeline) {
       pipeline = this.#compile(kernel, constants, textured);
-      this.#pipelines.set(key, pipeline);
+      variants.set(key, pipeline);
     }
     return pipeline;
   }
@@ -181,15 +189,15 @@ export class Gpu {
       const lines = code.split("\n");
       const details = messages.filter(({ type, lineNum }) =>
         type === "error" && lineNum > 0
-      ).map(({ lineNum, message }) =>
-        `\n  line ${lineNum}: ${message}\n    ${lines[lineNum - 1]}`
-      );
+      ).map(({ lineNum, message }) => {
+        const line = lines[lineNum - 1]!.trim();
+        const quote = message.includes(line) ? "" : `\n    ${line}`;
+        return `\n  line ${lineNum}: ${message.trim()}${quote}`;
+      });
       const summary = error?.message ?? (compiled as Error).message;
+      const message = details.join("") || ` ${summary.trim()}`;
       throw await this.#cause(
-        new ShaderError(
-          label,
-          `does not compile: ${summary}${details.join("")}`,
-        ),
+        new ShaderError(label, `does not compile:${message}`),
       );
     }
     return compiled;
