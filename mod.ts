@@ -73,5 +73,16 @@ export {
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { VirtualNetwork } from "./dvn/virtual_network.ts";
 
-export { selectClasses } from "./datasets/class_split.ts";
+export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
+export { selectClasses, splitClasses } from "./datasets/class_split.ts";
+export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
 export { loadDigits } from "./datasets/digits.ts";
+export type { Dataset } from "./datasets/image_set.ts";
+export { loadStl10 } from "./datasets/stl10.ts";
+export {
+  type ImageCache,
+  type JpegDecoder,
+  loadTinyImageNet,
+  type TinyImageNetOptions,
+} from "./datasets/tiny_imagenet.ts";
+export { splitValidation } from "./datasets/validation_split.ts";

@@ -75,8 +75,34 @@ export class MemoryImageSet implements ImageSet {
   }
 }
 
+/** Some pictures of another set, under labels of their own. Pictures are not copied. */
+export class ImageSubset implements ImageSet {
+  /**
+   * @param name Names the set in errors.
+   * @param positions Where `source` has each picture.
+   * @param labels Class of each.
+   */
+  constructor(
+    readonly name: string,
+    readonly source: ImageSet,
+    readonly positions: Uint32Array,
+    readonly labels: Uint32Array,
+  ) {}
+
+  get length(): number {
+    return this.positions.length;
+  }
+
+  read(indices: Uint32Array, images: Uint8Array, labels: Uint32Array): void {
+    checkIndices(this.name, indices, this.length);
+    const positions = indices.map((index) => this.positions[index]!);
+    this.source.read(positions, images, labels);
+    indices.forEach((index, i) => labels[i] = this.labels[index]!);
+  }
+}
+
 /** @throws {RangeError} If an index is not in `[0, length)`. */
-export function checkIndices(
+function checkIndices(
   name: string,
   indices: Uint32Array,
   length: number,
