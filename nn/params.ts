@@ -98,13 +98,15 @@ export class ParamStore {
     init: Initializer,
     options: { decay: boolean; layout?: BlockLayout },
   ): Param {
-    const length = this.#declare(name, shape, init);
-    if (length > this.#pageLimit) {
+    if (size(shape) > this.#pageLimit) {
       throw new RangeError(
-        `parameter ${name} [${shape}] has ${length} floats; this adapter can bind ` +
-          `${this.#pageLimit} at once; use fewer channels`,
+        `parameter ${name} [${shape}] has ${
+          size(shape)
+        } floats; this adapter can ` +
+          `bind ${this.#pageLimit} at once; use fewer channels`,
       );
     }
+    const length = this.#declare(name, shape, init);
     const last = this.#lengths.length - 1;
     const start = alignUp(this.#lengths[last] ?? 0);
     const fits = last >= 0 && start + length <= this.#pageLimit;

@@ -57,7 +57,7 @@ export function unroll(label: string, wgsl: string): string {
         `kernel ${label}: cannot unroll ${source.slice(start, start + 80)}`,
       );
     }
-    const end = closing(source, loop.lastIndex, "{", "}");
+    const end = closing(label, source, loop.lastIndex, "{", "}");
     const body = source.slice(loop.lastIndex, end);
     const index = new RegExp(`\\b${match[1]}\\b`, "g");
     const copies = Array.from(
@@ -91,7 +91,7 @@ export function readThroughTexture(
   const use = new RegExp(`\\b${name}\\[`, "g");
   while (use.exec(source)) {
     const start = use.lastIndex;
-    const end = closing(source, start, "[", "]");
+    const end = closing(label, source, start, "[", "]");
     result += source.slice(done, start - name.length - 1) +
       `${name}_at(${source.slice(start, end)})`;
     done = use.lastIndex = end + 1;
@@ -105,6 +105,7 @@ fn ${name}_at(i: u32) -> vec4f {
 
 /** Index of the bracket that closes the one before `start`. */
 function closing(
+  label: string,
   source: string,
   start: number,
   open: string,
@@ -115,7 +116,11 @@ function closing(
     if (source[end] === open) depth++;
     if (source[end] === close && --depth === 0) return end;
     if (end >= source.length) {
-      throw new Error(`no ${close} for the ${open} before ${start}`);
+      throw new Error(
+        `kernel ${label}: no ${close} for ${
+          source.slice(start - 1, start + 79)
+        }`,
+      );
     }
   }
 }

@@ -282,6 +282,7 @@ export class Gpu {
     }
     const error = await scopes.pop();
     if (error) throw await this.#cause(typedError(operation, error));
+    await turn(); // a lost device has no errors
     this.check();
     return result;
   }
@@ -334,12 +335,9 @@ export class Gpu {
     );
   }
 
-  /**
-   * That the device is lost, if that is behind `error`: the news of it comes a turn of the event loop
-   * after the first call that fails for it.
-   */
+  /** That the device is lost, if that is behind `error`. */
   async #cause(error: GpuError): Promise<GpuError> {
-    await new Promise((resolve) => setTimeout(resolve));
+    await turn();
     return this.#fault instanceof DeviceLostError ? this.#fault : error;
   }
 
@@ -386,6 +384,11 @@ export class Gpu {
     this.#lose("destroyed", "gpu.destroy() was called");
     this.device.destroy();
   }
+}
+
+/** The news of a lost device comes a turn of the event loop after the first call that fails for it. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
 }
 
 /** What to do where memory lacks. */

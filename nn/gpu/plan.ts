@@ -469,6 +469,7 @@ export class Plan {
 
   /** An output as the last run left it. */
   async read(tensor: Tensor): Promise<Float32Array> {
+    this.#checkAlive("read");
     const buffer = this.#outputs.get(tensor);
     if (!buffer) {
       throw new RangeError(
