@@ -63,6 +63,18 @@ export { DeepVirtualNetwork } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
+export {
+  builtInScenario,
+  paperScenarioNames,
+  scenarioNames,
+} from "./dvn/scenarios/index.ts";
+export {
+  describeScale,
+  type Scale,
+  scaleNames,
+  scaleScenario,
+  withEpochs,
+} from "./dvn/scenarios/scale.ts";
 export { learningRate } from "./dvn/schedule.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export {
@@ -77,6 +89,7 @@ export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
 export { selectClasses, splitClasses } from "./datasets/class_split.ts";
 export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
 export { loadDigits } from "./datasets/digits.ts";
+export { limitImages } from "./datasets/image_limit.ts";
 export type { Dataset } from "./datasets/image_set.ts";
 export { loadStl10 } from "./datasets/stl10.ts";
 export {

@@ -1,15 +1,74 @@
-import { loadDigits, selectClasses } from "../mod.ts";
+/** The datasets that a scenario can name. */
+import { join } from "node:path";
+import {
+  DatasetError,
+  type FileSource,
+  type ImageCache,
+  loadCifar10,
+  loadCifar100,
+  loadDigits,
+  loadStl10,
+  loadTinyImageNet,
+  selectClasses,
+} from "../mod.ts";
+import {
+  type Archive,
+  CIFAR_10,
+  CIFAR_100,
+  STL_10,
+  TINY_IMAGENET,
+} from "../datasets/archives.ts";
 import type { Dataset } from "../datasets/image_set.ts";
 import type { Scenario } from "../dvn/scenario.ts";
+import { defaultCacheDir } from "./adapter/swiftshader.ts";
 import { UsageError } from "./args.ts";
+import { withLock } from "./file_lock.ts";
+import { folderSource } from "./folder_source.ts";
+import { formatCount } from "./format.ts";
+import { decodePicture } from "./images.ts";
+import { why, writeAtomically } from "./run_folder.ts";
+import { WorkProgress } from "./work_progress.ts";
 
-/** The datasets a scenario can name. */
-const DATASETS: Record<string, {
-  load: () => Promise<Dataset>;
+/** Where `deno task data` puts datasets, and the other commands look for them, unless told otherwise. */
+export const DATA_FOLDER = "data";
+
+/** Reads files once for all the datasets that are in them, by name. */
+type Reader = (source: FileSource) => Promise<Record<string, Dataset>>;
+
+interface Entry {
+  read: Reader;
+  /** None for what comes with the project. */
+  archive?: Archive;
   /** Light ink on black, framed: drawings and photographs must be made like it. */
-  ink: boolean;
-}> = {
-  digits: { load: loadDigits, ink: true },
+  ink?: boolean;
+}
+
+const CIFAR_100_ENTRY: Entry = {
+  archive: CIFAR_100,
+  read: async (source) => {
+    const { fine, coarse } = await loadCifar100(source);
+    return { "cifar-100": fine, "cifar-100-coarse": coarse };
+  },
+};
+
+const DATASETS: Readonly<Record<string, Entry>> = {
+  digits: { ink: true, read: async () => ({ digits: await loadDigits() }) },
+  "cifar-10": {
+    archive: CIFAR_10,
+    read: async (source) => ({ "cifar-10": await loadCifar10(source) }),
+  },
+  "cifar-100": CIFAR_100_ENTRY,
+  "cifar-100-coarse": CIFAR_100_ENTRY,
+  "stl-10": {
+    archive: STL_10,
+    read: async (source) => ({ "stl-10": await loadStl10(source) }),
+  },
+  "tiny-imagenet": {
+    archive: TINY_IMAGENET,
+    read: async (source) => ({
+      "tiny-imagenet": await readTinyImageNet(source),
+    }),
+  },
 };
 
 /** Whether pictures for this dataset are ink on a page. */
@@ -18,26 +77,25 @@ export function isInk(dataset: string): boolean {
 }
 
 /**
- * Loads what the tasks of a scenario are trained on, each dataset once.
+ * Loads what the tasks of a scenario are trained on, each file once.
  *
- * @throws {UsageError} If a dataset or a class does not exist.
+ * @param folder Holds the datasets in their official layouts.
+ * @throws {UsageError} If a dataset or a class does not exist, or a file is missing or damaged.
  */
 export async function loadTasks(
   { tasks }: Scenario,
+  folder = DATA_FOLDER,
 ): Promise<Record<string, Dataset>> {
-  const loaded = new Map<string, Dataset>();
+  const entries = tasks.map(({ dataset }, i) => {
+    return findEntry(dataset, `tasks[${i}].dataset`);
+  });
+  const contents = new Map<Entry, Record<string, Dataset>>();
+  for (const entry of entries) {
+    if (!contents.has(entry)) contents.set(entry, await read(entry, folder));
+  }
   const result: Record<string, Dataset> = {};
   for (const [i, { name, dataset, classes }] of tasks.entries()) {
-    const source = DATASETS[dataset];
-    if (!source) {
-      throw new UsageError(
-        `tasks[${i}].dataset "${dataset}" is not known; known are: ${
-          Object.keys(DATASETS).join(", ")
-        }`,
-      );
-    }
-    const data = loaded.get(dataset) ?? await source.load();
-    loaded.set(dataset, data);
+    const data = contents.get(entries[i]!)![dataset]!;
     const last = data.classes.length - 1;
     if (classes?.some((label) => label > last)) {
       throw new UsageError(
@@ -47,4 +105,109 @@ export async function loadTasks(
     result[name] = classes ? selectClasses(data, classes) : data;
   }
   return result;
+}
+
+/**
+ * Loads one dataset.
+ *
+ * @throws {UsageError} If a file of it is missing or damaged.
+ */
+export async function loadDataset(
+  name: string,
+  folder: string,
+): Promise<Dataset> {
+  return (await read(findEntry(name, "dataset"), folder))[name]!;
+}
+
+/** @param place Names what holds the name, in errors. */
+function findEntry(name: string, place: string): Entry {
+  const entry = Object.hasOwn(DATASETS, name) ? DATASETS[name] : undefined;
+  if (entry) return entry;
+  throw new UsageError(
+    `${place} "${name}" is not known; known are: ${
+      Object.keys(DATASETS).join(", ")
+    }`,
+  );
+}
+
+async function read(
+  { read }: Entry,
+  folder: string,
+): Promise<Record<string, Dataset>> {
+  try {
+    return await read(folderSource(folder));
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    const { kind, problem, archive } = error;
+    const dir = folder === DATA_FOLDER ? "" : ` --dir ${folder}`;
+    const command = `deno task data ${archive.name}${dir}`;
+    throw new UsageError(
+      kind === "missing"
+        ? `${problem}; "${command}" fetches it, and --data names the folder that holds ${archive.folder} where there is one`
+        : `${problem}; "${command} --force" fetches it anew`,
+    );
+  }
+}
+
+/** Decodes the pictures once and keeps them in the cache; of several processes, one decodes. */
+async function readTinyImageNet(source: FileSource): Promise<Dataset> {
+  const cacheDir = defaultCacheDir();
+  let progress: WorkProgress | undefined;
+  const onProgress = (decoded: number, total: number) => {
+    if (!progress) {
+      console.error(`Decoding ${TINY_IMAGENET.name}, once for ${cacheDir}`);
+      progress = new WorkProgress(total, (n) => `${formatCount(n)} images`);
+    }
+    progress.show(decoded);
+  };
+  const lock = join(cacheDir, `${TINY_IMAGENET.name}.lock`);
+  try {
+    await Deno.mkdir(cacheDir, { recursive: true });
+    (await Deno.open(lock, { create: true, write: true })).close();
+  } catch (error) {
+    console.error(
+      `${cacheDir} cannot be written (${
+        why(error)
+      }): decoding for this run only`,
+    );
+    return await loadTinyImageNet(source, decodePicture, { onProgress });
+  }
+  const cache = new FolderCache(cacheDir);
+  try {
+    return await withLock(
+      lock,
+      () =>
+        console.error(
+          `Waiting for another process that reads ${TINY_IMAGENET.name}`,
+        ),
+      () => loadTinyImageNet(source, decodePicture, { cache, onProgress }),
+    );
+  } finally {
+    progress?.clear();
+  }
+}
+
+/** Files in a folder. */
+class FolderCache implements ImageCache {
+  constructor(readonly folder: string) {}
+
+  async read(name: string): Promise<Uint8Array | undefined> {
+    try {
+      return await Deno.readFile(join(this.folder, name));
+    } catch {
+      return undefined; // absent or unreadable
+    }
+  }
+
+  async write(name: string, bytes: Uint8Array): Promise<void> {
+    const path = join(this.folder, name);
+    try {
+      await writeAtomically(path, bytes);
+    } catch (error) {
+      await Deno.remove(`${path}.tmp`).catch(() => {}); // it may not be there
+      console.error(
+        `${path} cannot be written (${why(error)}): decoding for this run only`,
+      );
+    }
+  }
 }

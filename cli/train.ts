@@ -1,18 +1,24 @@
 /**
  * Trains a deep virtual network.
  *
- *     deno task train [scenario.json] [flags]
+ *     deno task train [scenario] [flags]
  *
  * @module
  */
 import {
+  builtInScenario,
   DeepVirtualNetwork,
+  describeScale,
   digitsScenario,
   Gpu,
+  paperScenarioNames,
   parseScenario,
   SafeTensorsError,
+  scaleNames,
+  scaleScenario,
   ScenarioError,
   train,
+  withEpochs,
 } from "../mod.ts";
 import type { Dataset } from "../datasets/image_set.ts";
 import type { NetworkScore } from "../dvn/events.ts";
@@ -28,7 +34,7 @@ import {
   UsageError,
   wholeNumber,
 } from "./args.ts";
-import { loadTasks } from "./datasets.ts";
+import { DATA_FOLDER, loadTasks } from "./datasets.ts";
 import { formatBytes, formatCount, formatSeconds, plural } from "./format.ts";
 import { watchInterrupts } from "./interrupt.ts";
 import { Progress } from "./progress.ts";
@@ -45,9 +51,15 @@ import { RunRecorder } from "./run_recorder.ts";
 import { describeTiming, renderTable } from "./table.ts";
 
 const FLAGS = {
+  scale: {
+    value: scaleNames.join("|"),
+    help: "size of a scenario of the paper: as published (paper), or with\n" +
+      "narrower layers, fewer of them, fewer epochs and fewer images",
+  },
   seed: { value: "N", help: "seeds weights, order of images and augmentation" },
   epochs: { value: "N", help: "passes over the images of the largest task" },
   batch: { value: "N", help: "images of each task in a step" },
+  data: { value: "DIR", help: `holds the datasets (${DATA_FOLDER})` },
   out: { value: "DIR", help: "where the run's folder is made (runs)" },
   name: { value: "NAME", help: "name of that folder (<scenario>-seed<N>)" },
   resume: { value: "DIR", help: "go on with the run in this folder" },
@@ -59,7 +71,14 @@ const FLAGS = {
 } as const satisfies Record<string, Flag>;
 
 /** What a resumed run cannot change. */
-const FIXED_BY_RUN = ["seed", "epochs", "batch", "out", "name"] as const;
+const FIXED_BY_RUN = [
+  "scale",
+  "seed",
+  "epochs",
+  "batch",
+  "out",
+  "name",
+] as const;
 
 /** Images in a batch when inference is timed. */
 const TIMING_BATCH = 32;
@@ -67,9 +86,12 @@ const TIMING_BATCH = 32;
 const HELP =
   `Trains a deep virtual network and shows what each level costs and gives.
 
-  deno task train [scenario.json] [flags]
+  deno task train [scenario] [flags]
 
-Without a scenario it trains the built-in one on handwritten digits.
+The scenario is a .json file or one of the paper's by name: ${
+    paperScenarioNames.join(", ")
+  }.
+Without one it trains the built-in digits, on handwritten digits.
 
 ${describeFlags(FLAGS)}
 
@@ -80,11 +102,14 @@ Exit code: 0 done, 1 failed, 2 a wrong flag, file or value, 130 interrupted.
   deno task train --seed 2 --epochs 40 --out experiments
   deno task train --print-scenario > mine.json   then edit it, then
   deno task train mine.json
+  deno task train J1 --scale ci
   deno task train --resume runs/digits-seed1`;
 
 /** A run to be made or to be continued. */
 interface Job {
   scenario: Scenario;
+  /** What --scale has changed. */
+  scaled?: string;
   checkpointEvery: number;
   /** Makes the folder of a new run, or gives that of the old one. */
   folder: () => Promise<RunFolder>;
@@ -107,7 +132,7 @@ export async function main(args: string[]): Promise<number> {
     console.log(JSON.stringify(job.scenario, null, 2));
     return 0;
   }
-  const tasks = await loadTasks(job.scenario);
+  const tasks = await loadTasks(job.scenario, job.data);
   const { line } = await prepareAdapter();
   const gpu = await Gpu.open({ limits: "max" });
   try {
@@ -137,13 +162,14 @@ async function newJob(
     const text = flags[flag];
     return text === undefined ? undefined : wholeNumber(flag, text, least);
   };
-  const scenario = await readScenario(operands[0], {
+  const { scenario, scaled } = await readScenario(operands[0], flags.scale, {
     seed: number("seed", 0),
     epochs: number("epochs", 1),
     batchSize: number("batch", 1),
   });
   return {
     scenario,
+    scaled,
     checkpointEvery,
     folder: async () => {
       const folder = await RunFolder.create(
@@ -184,6 +210,7 @@ async function resumedJob(
   const resume = await folder.readCheckpoint();
   return {
     scenario,
+    data: flags.data ?? DATA_FOLDER,
     checkpointEvery,
     folder: () => Promise.resolve(folder),
     resume,
@@ -196,23 +223,63 @@ function readCheckpointEvery(flags: Flags<typeof FLAGS>): number {
   return wholeNumber("checkpoint-every", text, 1);
 }
 
-/** The scenario of a file, or the built-in one, with what the flags change. */
+/** The scenario of a file, or a built-in one, with what the flags change. */
 async function readScenario(
-  file: string | undefined,
+  source = digitsScenario.name,
+  scale: string | undefined,
   { seed, ...training }: Record<
     "seed" | "epochs" | "batchSize",
     number | undefined
   >,
-): Promise<Scenario> {
-  const json = file ? await readJson(file) : structuredClone(digitsScenario);
+): Promise<{ scenario: Scenario; scaled?: string }> {
+  const isFile = /[./\\]/.test(source);
+  const builtIn = isFile ? undefined : findScenario(source);
+  const sized = scale ? atScale(builtIn, source, scale) : builtIn;
+  const json = sized ? structuredClone(sized) : await readJson(source);
   // What is not of this form is for parseScenario to complain about.
   if (isObject(json)) {
     if (seed !== undefined) json.seed = seed;
+    if (sized && training.epochs) {
+      json.training = withEpochs(sized.training, training.epochs);
+    }
     if (isObject(json.training)) {
       Object.assign(json.training, defined(training));
     }
   }
-  return checkScenario(json, file ?? "the scenario");
+  const scenario = checkScenario(json, source);
+  if (!builtIn || !scale) return { scenario };
+  const changes = describeScale(builtIn, scenario) || "nothing is changed";
+  return { scenario, scaled: `Scale ${scale}: ${changes}` };
+}
+
+function findScenario(name: string): Scenario {
+  try {
+    return builtInScenario(name);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`${error.message}; or give a .json file`);
+  }
+}
+
+function atScale(
+  scenario: Scenario | undefined,
+  source: string,
+  name: string,
+): Scenario {
+  const scale = scaleNames.find((each) => each === name);
+  if (!scale) {
+    throw new UsageError(
+      `--scale must be one of ${scaleNames.join(", ")}; got "${name}"`,
+    );
+  }
+  if (!scenario || !paperScenarioNames.includes(scenario.name)) {
+    throw new UsageError(
+      `--scale is for the scenarios of the paper (${
+        paperScenarioNames.join(", ")
+      }); ${source} says its own size`,
+    );
+  }
+  return scaleScenario(scenario, scale);
 }
 
 function checkScenario(json: unknown, source: string): Scenario {
@@ -256,6 +323,7 @@ async function runJob(
   const net = await createNetwork(job.scenario, tasks, gpu);
   const folder = await job.folder();
   console.log(adapter); // and nothing before: what is wrong is said in one line
+  if (job.scaled) console.log(job.scaled);
   const interrupts = await watchInterrupts();
   const recorder = new RunRecorder(
     folder,
@@ -281,7 +349,9 @@ async function runJob(
   } catch (error) {
     progress.clear();
     if (started && recorder.hasCheckpoint) {
-      console.error(`The last checkpoint is kept. ${resumeCommand(folder)}`);
+      console.error(
+        `The last checkpoint is kept. ${resumeCommand(folder, job.data)}`,
+      );
     } else if (
       !started && job.resume &&
       (error instanceof RangeError || error instanceof SafeTensorsError)
@@ -299,7 +369,7 @@ async function runJob(
   interrupts.dispose();
   console.log(
     interrupted
-      ? describeInterrupt(recorder.record, folder)
+      ? describeInterrupt(recorder.record, folder, job.data)
       : describeEnd(recorder.record, folder),
   );
   return interrupted ? 130 : 0;
@@ -378,17 +448,22 @@ function describeStart({ start, resumes }: RunRecord): string {
   ].join("\n");
 }
 
-function describeInterrupt({ end, start }: RunRecord, folder: RunFolder) {
+function describeInterrupt(
+  { end, start }: RunRecord,
+  folder: RunFolder,
+  data: string,
+) {
   return [
     `Interrupted after step ${formatCount(end!.step)} of ${
       formatCount(start.steps)
     }; the checkpoint is in ${folder.path}.`,
-    resumeCommand(folder),
+    resumeCommand(folder, data),
   ].join("\n");
 }
 
-function resumeCommand(folder: RunFolder): string {
-  return `To go on:  deno task train --resume ${quote(folder.path)}`;
+function resumeCommand(folder: RunFolder, data: string): string {
+  const where = data === DATA_FOLDER ? "" : ` --data ${quote(data)}`;
+  return `To go on:  deno task train --resume ${quote(folder.path)}${where}`;
 }
 
 function describeEnd(record: RunRecord, folder: RunFolder): string {

@@ -31,7 +31,7 @@ export class ScenarioError extends Error {
  * for each unit, the paper's orders; a 7x7 stem of 16 channels for a WRN, 64 for a ResNet, that gives
  * 32x32 maps; batches of 128, SGD at 0.1 with Nesterov momentum 0.9 and weight decay 1e-4 on all
  * parameters, a tenth of the rate after half and three quarters of the epochs; batch norm private to
- * each (task, level); images padded by 4, cropped and flipped, of mean 0 and deviation 1; seed 0.
+ * each (task, level); all images, padded by 4, cropped and flipped, of mean 0 and deviation 1; seed 0.
  *
  * @param json Parsed JSON, or any plain object. It is not modified.
  * @throws {ScenarioError} If anything is wrong: unknown fields, wrong values, parts that do not fit.
@@ -112,6 +112,11 @@ const stem = record({
   outputSize: optional(wholeNumber(1, LIMIT), 32),
 });
 
+const limit = record({
+  train: wholeNumber(1, LIMIT),
+  test: wholeNumber(1, LIMIT),
+});
+
 const batchNorm = record({
   affine: optional(sharing, "private"),
   statistics: optional(sharing, "private"),
@@ -161,6 +166,7 @@ const fields = record({
   levels: optional(list("a list of numbers of units", wholeNumber(1, LIMIT))),
   orders: optional(orders, "rule"),
   tasks,
+  limit: optional(limit),
   batchNorm: (value = {}, path) => batchNorm(value, path),
   training,
   augmentation: (value = {}, path) => augmentation(value, path),

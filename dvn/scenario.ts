@@ -42,6 +42,8 @@ export interface Scenario {
   /** "rule": the paper's (Sec. 3.2). Or one order of unit IDs (from 1) for each task. */
   orders: "rule" | number[][];
   tasks: TaskSpec[];
+  /** Images of each task at most, of each class alike; for whoever loads them. Default: all. */
+  limit?: { train: number; test: number };
   batchNorm: {
     /** Scale and shift: one set for each (task, level), or one set that all share. */
     affine: "private" | "shared";

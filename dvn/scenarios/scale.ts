@@ -1,0 +1,116 @@
+import { backboneStages } from "../backbone.ts";
+import type { Scenario } from "../scenario.ts";
+
+/** How a scenario is made smaller. */
+interface Reduction {
+  /** Channels, the stem's too, are divided by this. */
+  narrower: number;
+  /** Residual blocks of each stage. */
+  blocks: number;
+  epochs: number;
+  /** Images of each task. */
+  limit: { train: number; test: number };
+  /** Images of each task in a step, and side of the maps that enter stage 1. Default: the scenario's. */
+  batchSize?: number;
+  outputSize?: number;
+}
+
+const REDUCTIONS = {
+  paper: undefined,
+  /**
+   * 0.8 (J1, H1) to 2.4 (J3) times 10^15 multiply-accumulates of training, so half an hour or less at
+   * 1.4 * 10^12 a second. An estimate from the counts, not a measurement.
+   */
+  "gpu-30min": {
+    narrower: 2,
+    blocks: 2,
+    epochs: 20,
+    limit: { train: 50_000, test: 10_000 },
+  },
+  /** Seconds on a software adapter: shows that everything runs and that the loss falls, no more. */
+  ci: {
+    narrower: 8,
+    blocks: 1,
+    epochs: 2,
+    limit: { train: 400, test: 200 },
+    // Enough steps in an epoch of so few images, on maps that a processor gets through.
+    batchSize: 16,
+    outputSize: 8,
+  },
+} as const satisfies Record<string, Reduction | undefined>;
+
+/** A size at which the paper's scenarios can be run. */
+export type Scale = keyof typeof REDUCTIONS;
+
+export const scaleNames = Object.keys(REDUCTIONS) as readonly Scale[];
+
+/**
+ * One of the paper's scenarios at a smaller size. Tasks, units, levels, losses and optimiser stay;
+ * widths, depth, epochs, images and, for `ci`, batch and map size shrink. The name tells: J1-ci.
+ *
+ * @param scale `paper` leaves all as it is.
+ */
+export function scaleScenario(scenario: Scenario, scale: Scale): Scenario {
+  const reduction: Reduction | undefined = REDUCTIONS[scale];
+  if (!reduction) return scenario;
+  const { narrower, blocks, epochs, limit, batchSize, outputSize } = reduction;
+  const { stem, training } = scenario;
+  return {
+    ...scenario,
+    name: `${scenario.name}-${scale}`,
+    backbone: {
+      kind: "custom",
+      widths: backboneStages(scenario.backbone)
+        .map(({ channels }) => channels / narrower),
+      blocks,
+    },
+    stem: {
+      ...stem,
+      channels: stem.channels / narrower,
+      outputSize: outputSize ?? stem.outputSize,
+    },
+    training: withEpochs(
+      { ...training, batchSize: batchSize ?? training.batchSize },
+      epochs,
+    ),
+    limit: { ...limit },
+  };
+}
+
+/** The same training over fewer or more epochs; milestones move in proportion. */
+export function withEpochs(
+  training: Scenario["training"],
+  epochs: number,
+): Scenario["training"] {
+  const { schedule } = training;
+  if (schedule.kind !== "step") return { ...training, epochs };
+  const milestones = schedule.milestones
+    .map((milestone) => milestone * epochs / training.epochs);
+  return { ...training, epochs, schedule: { ...schedule, milestones } };
+}
+
+/** What a scale has changed, in one line; empty if nothing. */
+export function describeScale(from: Scenario, to: Scenario): string {
+  const before = sizes(from);
+  return Object.entries(sizes(to))
+    .filter(([what, size]) => before[what] !== size)
+    .map(([what, size]) => `${what} ${before[what]} -> ${size}`)
+    .join("; ");
+}
+
+/** All that a scale may change, but for the milestones, which follow the epochs. */
+function sizes({ backbone, stem, training, limit }: Scenario) {
+  const stages = backboneStages(backbone);
+  const count = (part: "train" | "test") => `${limit?.[part] ?? "all"}`;
+  const result: Record<string, string> = {
+    widths: stages.map(({ channels }) => channels).join(","),
+    "blocks a stage": `${stages[0]!.blocks}`,
+    "stem channels": `${stem.channels}`,
+    "map size": `${stem.outputSize}`,
+    epochs: `${training.epochs}`,
+    "batch size": `${training.batchSize}`,
+    "training images a task": count("train"),
+    "test images a task": count("test"),
+  };
+  return result;
+}
