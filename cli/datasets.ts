@@ -4,6 +4,7 @@ import {
   DatasetError,
   type FileSource,
   type ImageCache,
+  limitImages,
   loadCifar10,
   loadCifar100,
   loadDigits,
@@ -83,7 +84,7 @@ export function isInk(dataset: string): boolean {
  * @throws {UsageError} If a dataset or a class does not exist, or a file is missing or damaged.
  */
 export async function loadTasks(
-  { tasks }: Scenario,
+  { tasks, limit }: Scenario,
   folder = DATA_FOLDER,
 ): Promise<Record<string, Dataset>> {
   const entries = tasks.map(({ dataset }, i) => {
@@ -102,7 +103,8 @@ export async function loadTasks(
         `tasks[${i}].classes: ${dataset} has classes 0 to ${last}, got [${classes}]`,
       );
     }
-    result[name] = classes ? selectClasses(data, classes) : data;
+    const task = classes ? selectClasses(data, classes) : data;
+    result[name] = limit ? limitImages(task, limit) : task;
   }
   return result;
 }

@@ -91,7 +91,8 @@ const HELP =
 The scenario is a .json file or one of the paper's by name: ${
     paperScenarioNames.join(", ")
   }.
-Without one it trains the built-in digits, on handwritten digits.
+Without one it trains the built-in digits, on handwritten digits. "deno task data" fetches
+the other datasets.
 
 ${describeFlags(FLAGS)}
 
@@ -102,7 +103,7 @@ Exit code: 0 done, 1 failed, 2 a wrong flag, file or value, 130 interrupted.
   deno task train --seed 2 --epochs 40 --out experiments
   deno task train --print-scenario > mine.json   then edit it, then
   deno task train mine.json
-  deno task train J1 --scale ci
+  deno task train J1 --scale ci --data DIR
   deno task train --resume runs/digits-seed1`;
 
 /** A run to be made or to be continued. */
@@ -110,6 +111,10 @@ interface Job {
   scenario: Scenario;
   /** What --scale has changed. */
   scaled?: string;
+  /** Where the datasets are. */
+  data: string;
+  /** The folder that holds the datasets. */
+  data: string;
   checkpointEvery: number;
   /** Makes the folder of a new run, or gives that of the old one. */
   folder: () => Promise<RunFolder>;
@@ -170,6 +175,7 @@ async function newJob(
   return {
     scenario,
     scaled,
+    data: flags.data ?? DATA_FOLDER,
     checkpointEvery,
     folder: async () => {
       const folder = await RunFolder.create(
