@@ -4,7 +4,7 @@ import { formatCount, formatPercent, formatSeconds } from "./format.ts";
 /** The bar takes the room that the figures leave, within these widths. */
 const BAR_WIDTH = { least: 8, most: 30 };
 /** Without a terminal: a line at most this often, and one at each tenth of the run. */
-const SECONDS_BETWEEN_LINES = 30;
+export const SECONDS_BETWEEN_LINES = 30;
 
 /** Where the progress is shown: stderr, so that stdout holds results only. */
 export interface ProgressOutput {
@@ -61,8 +61,11 @@ export class Progress {
         networks.length;
     } else if (event.type === "step") {
       const columns = this.#output.columns();
-      if (columns !== undefined) this.#draw(this.#bar(event, columns));
-      else if (this.#isTimeForLine(event)) this.#line(event);
+      if (columns !== undefined) {
+        this.#draw(
+          drawBar(event.step / this.#steps, this.#figures(event), columns),
+        );
+      } else if (this.#isTimeForLine(event)) this.#line(event);
     }
   }
 
@@ -86,26 +89,7 @@ export class Progress {
     this.#output.write([counts, ...this.#figures(event)].join("  ") + "\n");
   }
 
-  #bar(
-    event: Extract<TrainEvent, { type: "step" }>,
-    columns: number,
-  ): string {
-    const part = event.step / this.#steps;
-    let text = ` ${Math.floor(100 * part)} %`;
-    for (const figure of this.#figures(event)) {
-      const longer = `${text}  ${figure}`;
-      if (BAR_WIDTH.least + longer.length >= columns) break;
-      text = longer;
-    }
-    const width = Math.max(
-      0,
-      Math.min(BAR_WIDTH.most, columns - 1 - text.length),
-    );
-    const full = Math.floor(part * width);
-    return "━".repeat(full) + "╌".repeat(width - full) + text;
-  }
-
-  /** The most wanted first: what does not fit is left out from the end. */
+  /** The most wanted first. */
   #figures(event: Extract<TrainEvent, { type: "step" }>): string[] {
     const figures = [
       `loss ${event.loss.toFixed(3)}`,
@@ -124,4 +108,29 @@ export class Progress {
     this.#output.write(`\r${line}\x1b[K`);
     this.#drawn = true;
   }
+}
+
+/**
+ * A bar, its percentage and figures, in less than `columns`.
+ *
+ * @param part From 0 to 1.
+ * @param figures The most wanted first: those that do not fit are left out.
+ */
+export function drawBar(
+  part: number,
+  figures: readonly string[],
+  columns: number,
+): string {
+  let text = ` ${Math.floor(100 * part)} %`;
+  for (const figure of figures) {
+    const longer = `${text}  ${figure}`;
+    if (BAR_WIDTH.least + longer.length >= columns) break;
+    text = longer;
+  }
+  const width = Math.max(
+    0,
+    Math.min(BAR_WIDTH.most, columns - 1 - text.length),
+  );
+  const full = Math.floor(part * width);
+  return "━".repeat(full) + "╌".repeat(width - full) + text;
 }

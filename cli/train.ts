@@ -113,8 +113,6 @@ interface Job {
   scaled?: string;
   /** Where the datasets are. */
   data: string;
-  /** The folder that holds the datasets. */
-  data: string;
   checkpointEvery: number;
   /** Makes the folder of a new run, or gives that of the old one. */
   folder: () => Promise<RunFolder>;
