@@ -5,7 +5,7 @@
  */
 export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
 export * from "./nn/gpu/errors.ts";
-export type { KernelTime, Plan } from "./nn/gpu/plan.ts";
+export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape } from "./nn/tape.ts";
 export type { Tensor } from "./nn/tensor.ts";
 export {

@@ -81,7 +81,7 @@ const FIXED_BY_RUN = [
 ] as const;
 
 /** Images in a batch when inference is timed. */
-const TIMING_BATCH = 32;
+const TIMING_BATCH = 128;
 
 const HELP =
   `Trains a deep virtual network and shows what each level costs and gives.

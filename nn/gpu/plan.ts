@@ -11,6 +11,16 @@ export interface KernelTime {
   milliseconds: number;
 }
 
+/** What {@linkcode Plan.profile} finds. */
+export interface Profile {
+  /** Longest first. */
+  kernels: KernelTime[];
+  /** Scratch memory of the plan, which other plans may share. */
+  scratchBytes: number;
+  /** All memory held on the device. */
+  bytesHeld: number;
+}
+
 /** Offsets of storage and uniform bindings: the alignment every adapter accepts, in bytes. */
 const ALIGNMENT = 256;
 
@@ -441,6 +451,11 @@ export class Plan {
     this.#uploadInputs();
     const { device } = this.gpu;
     const encoder = device.createCommandEncoder({ label: this.label });
+    this.#encode(encoder);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  #encode(encoder: GPUCommandEncoder): void {
     let pass = encoder.beginComputePass({ label: this.label });
     let current: GPUComputePipeline | undefined;
     for (
@@ -458,7 +473,6 @@ export class Plan {
       pass.dispatchWorkgroups(x, y, z);
     }
     pass.end();
-    device.queue.submit([encoder.finish()]);
   }
 
   #uploadInputs(): void {
@@ -482,56 +496,59 @@ export class Plan {
   }
 
   /**
-   * Runs the step once with a timestamp around each dispatch. Copies into textures are not counted.
+   * Runs the step once.
    *
-   * @returns Times by kernel, longest first.
+   * @returns Milliseconds of GPU time from its start to its end, gaps between kernels included.
    * @throws {GpuError} If the adapter has no timestamp queries.
    */
-  async profile(): Promise<KernelTime[]> {
-    const { device } = this.gpu;
-    if (!device.features.has("timestamp-query")) {
-      throw new GpuError(
-        `profile ${this.label}`,
-        "this adapter has no timestamp-query feature",
-      );
-    }
-    this.#checkAlive("profile");
-    this.#uploadInputs();
+  async time(): Promise<number> {
+    const [start, end] = await this.#timestamps(
+      "time",
+      2,
+      (encoder, querySet) => {
+        const mark = (write: Partial<GPUComputePassTimestampWrites>) =>
+          encoder.beginComputePass({ timestampWrites: { querySet, ...write } })
+            .end();
+        mark({ beginningOfPassWriteIndex: 0 });
+        this.#encode(encoder);
+        mark({ endOfPassWriteIndex: 1 });
+      },
+    );
+    return Number(end! - start!) / 1e6;
+  }
+
+  /**
+   * Runs the step once with a timestamp around each dispatch. Copies into textures are not counted.
+   *
+   * @throws {GpuError} If the adapter has no timestamp queries.
+   */
+  async profile(): Promise<Profile> {
     const times = new Map<string, KernelTime>();
     const perSet = MAX_QUERIES / 2;
     for (let first = 0; first < this.#steps.length; first += perSet) {
       const steps = this.#steps.slice(first, first + perSet);
-      const querySet = device.createQuerySet({
-        type: "timestamp",
-        count: 2 * steps.length,
-      });
-      const resolved = this.gpu.buffer(
-        "timestamps",
-        16 * steps.length,
-        QUERY_RESOLVE_COPY_SRC,
+      const stamps = await this.#timestamps(
+        "profile",
+        2 * steps.length,
+        (encoder, querySet) => {
+          steps.forEach(({ copies, pipeline, bindGroup, dispatch }, i) => {
+            const { label, workgroups: [x, y, z] } = dispatch;
+            for (const copy of copies) copyToTexture(encoder, copy);
+            const pass = encoder.beginComputePass({
+              label,
+              timestampWrites: {
+                querySet,
+                beginningOfPassWriteIndex: 2 * i,
+                endOfPassWriteIndex: 2 * i + 1,
+              },
+            });
+            pass.setPipeline(pipeline);
+            pass.setBindGroup(0, bindGroup);
+            pass.dispatchWorkgroups(x, y, z);
+            pass.end();
+          });
+        },
       );
-      const encoder = device.createCommandEncoder({
-        label: `profile ${this.label}`,
-      });
-      steps.forEach(({ copies, pipeline, bindGroup, dispatch }, i) => {
-        const { label, workgroups: [x, y, z] } = dispatch;
-        for (const copy of copies) copyToTexture(encoder, copy);
-        const pass = encoder.beginComputePass({
-          label,
-          timestampWrites: {
-            querySet,
-            beginningOfPassWriteIndex: 2 * i,
-            endOfPassWriteIndex: 2 * i + 1,
-          },
-        });
-        pass.setPipeline(pipeline);
-        pass.setBindGroup(0, bindGroup);
-        pass.dispatchWorkgroups(x, y, z);
-        pass.end();
-      });
-      encoder.resolveQuerySet(querySet, 0, 2 * steps.length, resolved, 0);
-      device.queue.submit([encoder.finish()]);
-      const stamps = new BigUint64Array(await this.gpu.read(resolved));
       steps.forEach(({ dispatch: { kernel: { label } } }, i) => {
         const time = times.get(label) ??
           { kernel: label, dispatches: 0, milliseconds: 0 };
@@ -539,10 +556,41 @@ export class Plan {
         time.milliseconds += Number(stamps[2 * i + 1]! - stamps[2 * i]!) / 1e6;
         times.set(label, time);
       });
+    }
+    return {
+      kernels: [...times.values()].sort((a, b) =>
+        b.milliseconds - a.milliseconds
+      ),
+      scratchBytes: this.scratchBytes,
+      bytesHeld: this.gpu.bytesHeld,
+    };
+  }
+
+  /** Uploads the inputs, submits what `encode` records, and reads the timestamps it wrote, in ns. */
+  async #timestamps(
+    operation: string,
+    count: number,
+    encode: (encoder: GPUCommandEncoder, querySet: GPUQuerySet) => void,
+  ): Promise<BigUint64Array> {
+    const { device } = this.gpu;
+    const label = `${operation} ${this.label}`;
+    if (!device.features.has("timestamp-query")) {
+      throw new GpuError(label, "this adapter has no timestamp-query feature");
+    }
+    this.#checkAlive(operation);
+    this.#uploadInputs();
+    const querySet = device.createQuerySet({ label, type: "timestamp", count });
+    const resolved = this.gpu.buffer(label, 8 * count, QUERY_RESOLVE_COPY_SRC);
+    try {
+      const encoder = device.createCommandEncoder({ label });
+      encode(encoder, querySet);
+      encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
+      device.queue.submit([encoder.finish()]);
+      return new BigUint64Array(await this.gpu.read(resolved));
+    } finally {
       querySet.destroy();
       this.gpu.free(resolved);
     }
-    return [...times.values()].sort((a, b) => b.milliseconds - a.milliseconds);
   }
 
   /** Frees what no other plan uses. The plan cannot be used again. */

@@ -79,7 +79,8 @@ Deno.test("profile() runs the step once, and tells the time of each kernel", asy
     return;
   }
   const before = gpu.bytesHeld;
-  const times = await plan.profile();
+  const { kernels: times, scratchBytes, bytesHeld } = await plan.profile();
+  assertEquals([bytesHeld, scratchBytes], [before, plan.scratchBytes]);
   assertEquals(gpu.bytesHeld, before);
   assertEquals((await store.read()).get("counters")![2], 16);
   const dispatches = times.reduce((sum, { dispatches }) => sum + dispatches, 0);
@@ -91,6 +92,22 @@ Deno.test("profile() runs the step once, and tells the time of each kernel", asy
   assert(times.some(({ milliseconds }) => milliseconds > 0));
   const sorted = times.toSorted((a, b) => b.milliseconds - a.milliseconds);
   assertEquals(times, sorted);
+  plan.destroy();
+  store.destroy();
+});
+
+Deno.test("time() runs the step once, and tells how long it took", async () => {
+  const gpu = await testGpu();
+  const { plan, store } = await trainingStep(gpu);
+  if (gpu.device.features.has("timestamp-query")) {
+    const before = gpu.bytesHeld;
+    const milliseconds = await plan.time();
+    assert(milliseconds > 0 && milliseconds < 10_000, `${milliseconds} ms`);
+    assertEquals((await store.read()).get("counters")![2], 16);
+    assertEquals(gpu.bytesHeld, before);
+  } else {
+    await assertRejects(() => plan.time(), GpuError, "no timestamp-query");
+  }
   plan.destroy();
   store.destroy();
 });
