@@ -1,4 +1,4 @@
-import { assertThrows } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../nn/gpu/errors.ts";
 import { add } from "../../nn/ops/elementwise.ts";
 import { shortcut } from "../../nn/ops/shortcut.ts";
@@ -73,8 +73,29 @@ export const shortcutCases: OpCase[] = [
     run: (gpu) => {
       const tape = new Tape(gpu);
       const x = tape.input("x", [1, 3, 4, 4]);
-      assertThrows(() => shortcut(tape, x, [0], 2), ShapeError, "stride 2");
-      assertThrows(() => shortcut(tape, x, [0, 4], 1), ShapeError, "source 4");
+      const rule =
+        "shortcut: x must be [n, h, w, ci] with h and w multiples of the stride";
+      const refuses = (
+        sources: number[],
+        stride: number,
+        message: string,
+      ) =>
+        assertEquals(
+          assertThrows(() => shortcut(tape, x, sources, stride), ShapeError)
+            .message,
+          message,
+        );
+      refuses([0], 2, `${rule} 2 and sources in [-1, ci), got [1,3,4,4]`);
+      refuses(
+        [0, 4],
+        1,
+        `${rule} 1 and sources in [-1, ci), got [1,3,4,4] and source 4`,
+      );
+      refuses(
+        [-2],
+        1,
+        `${rule} 1 and sources in [-1, ci), got [1,3,4,4] and source -2`,
+      );
       return Promise.resolve();
     },
   },
