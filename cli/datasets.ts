@@ -72,6 +72,24 @@ const DATASETS: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** All that can be fetched. */
+export const archives: readonly Archive[] = [
+  ...new Set(Object.values(DATASETS).flatMap(({ archive }) => archive ?? [])),
+];
+
+/**
+ * The archive that a dataset is in.
+ *
+ * @throws {UsageError} If there is no such dataset, or it comes with the project.
+ */
+export function archiveOf(name: string): Archive {
+  const { archive } = findEntry(name, "dataset");
+  if (archive) return archive;
+  throw new UsageError(
+    `${name} comes with the project; nothing is to be fetched`,
+  );
+}
+
 /** Whether pictures for this dataset are ink on a page. */
 export function isInk(dataset: string): boolean {
   return DATASETS[dataset]?.ink ?? false;

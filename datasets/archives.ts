@@ -16,16 +16,13 @@ export interface Archive {
   readonly source: string;
 }
 
-const TINY_IMAGES =
-  "A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009";
-
 export const CIFAR_10: Archive = {
   name: "cifar-10",
   folder: "cifar-10-batches-bin",
   url: "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz",
   bytes: 170_052_171,
   md5: "c32a1d4ab5d03f1284b67883e8d87530",
-  source: TINY_IMAGES,
+  source: "A. Krizhevsky, technical report, University of Toronto, 2009",
 };
 
 export const CIFAR_100: Archive = {
@@ -34,7 +31,7 @@ export const CIFAR_100: Archive = {
   url: "https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz",
   bytes: 168_513_733,
   md5: "03b5dce01913d631647c71ecec9e9cb8",
-  source: TINY_IMAGES,
+  source: "A. Krizhevsky, technical report, University of Toronto, 2009",
 };
 
 export const STL_10: Archive = {
@@ -44,8 +41,7 @@ export const STL_10: Archive = {
   bytes: 2_640_397_119,
   md5: "91f7769df0f17e558f3565bffb0c7dfb",
   unused: /\/unlabeled_X\.bin$/, // 2.8 GB
-  source:
-    "A. Coates, H. Lee and A. Y. Ng, An Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS 2011",
+  source: "A. Coates, H. Lee and A. Y. Ng, AISTATS 2011",
 };
 
 export const TINY_IMAGENET: Archive = {
@@ -55,6 +51,5 @@ export const TINY_IMAGENET: Archive = {
   bytes: 248_100_043,
   md5: "90528d7ca1a48142e341f4ef8d21d0de",
   unused: /^tiny-imagenet-200\/test\//, // 10,000 pictures without labels
-  source:
-    "Y. Le and X. Yang, Tiny ImageNet Visual Recognition Challenge, Stanford CS231n, 2015",
+  source: "Y. Le and X. Yang, report, Stanford CS231n, 2015",
 };

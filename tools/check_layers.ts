@@ -35,7 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 const LIBRARY = new Set(["shaders", "nn", "dvn", "datasets", "mod.ts"]);
 const PORTABLE = /^(\.\.?\/|npm:(@[^/@]+\/)?[^/@]+@\d+\.\d+\.\d+)/;
-const SKIPPED = new Set(["runs", "dist", "node_modules"]);
+const SKIPPED = new Set(["runs", "data", "dist", "node_modules"]);
 
 interface Import {
   from: string;
