@@ -17,9 +17,9 @@ interface Tuning {
 }
 
 /**
- * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles; but
- * on SwiftShader a tile of 8 pixels takes twice as long to compile, and gains little. GPUs hide loads
- * behind tens of thousands of lanes.
+ * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles;
+ * SwiftShader gains nothing from tiles of more than 4 pixels. GPUs hide loads behind tens of thousands
+ * of lanes.
  */
 const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
