@@ -20,7 +20,8 @@ interface Member {
  *
  * @param file A .tar.gz or .zip, as the archive's address says.
  * @param folder Receives what is in the archive's folder.
- * @throws {Error} If the archive is damaged; the signal's reason if that is aborted.
+ * @throws {Error} If the archive cannot be unpacked, or with the signal's reason if that is aborted. The
+ *   sums in a zip are not compared: the archive's own has been.
  */
 export async function unpack(
   archive: Archive,

@@ -90,7 +90,11 @@ export class ArchiveServer implements AsyncDisposable {
   }
 }
 
-/** Bytes that differ from place to place. */
+/** Bytes that do not compress. */
 export function sampleBytes(length: number): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from({ length }, (_, i) => (i * 7919 >> 3) % 251);
+  let state = 1;
+  return Uint8Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state >>> 24;
+  });
 }

@@ -21,14 +21,17 @@ export function memorySource(files: Files): FileSource {
 }
 
 /** Cut-down copies of the real datasets, in the official layouts; they lie beside the repository. */
-const SHARED = `${import.meta.dirname}/../../../shared/data`;
+export const REAL_FOLDER = `${import.meta.dirname}/../../../shared/data`;
 
 /** Tests that need them are skipped where they are not. */
 export async function hasReal(folder: string): Promise<boolean> {
-  return await Deno.stat(`${SHARED}/${folder}`).then(() => true, () => false);
+  return await Deno.stat(`${REAL_FOLDER}/${folder}`).then(
+    () => true,
+    () => false,
+  );
 }
 
-export const realSource: FileSource = folderSource(SHARED);
+export const realSource: FileSource = folderSource(REAL_FOLDER);
 
 /** How many pictures of each class a set has. */
 export function histogram({ labels }: ImageSet, classes: number): number[] {
