@@ -175,8 +175,10 @@ async function readTinyImageNet(source: FileSource): Promise<Dataset> {
   let progress: WorkProgress | undefined;
   const onProgress = (decoded: number, total: number) => {
     if (!progress) {
-      console.error(`Decoding ${TINY_IMAGENET.name}, once for ${cacheDir}`);
-      progress = new WorkProgress(total, (n) => `${formatCount(n)} images`);
+      console.error(
+        `Decoding the images of ${TINY_IMAGENET.name}, to be kept in ${cacheDir}`,
+      );
+      progress = new WorkProgress(total, formatCount);
     }
     progress.show(decoded);
   };

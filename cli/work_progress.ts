@@ -8,6 +8,8 @@ import {
 
 /** A terminal shows no more. */
 const SECONDS_BETWEEN_DRAWINGS = 0.1;
+/** Even where work takes less than ten. */
+const LEAST_SECONDS_BETWEEN_LINES = 1;
 
 /**
  * Shows how work of a known amount goes on, such as a download: a bar that is redrawn, or sparse lines
@@ -52,8 +54,9 @@ export class WorkProgress {
       this.output.write(`\r${bar}\x1b[K`);
       this.#drawn = true;
     } else {
-      const isDue = tenth > this.#lastTenth ||
-        seconds - this.#lastShown >= SECONDS_BETWEEN_LINES;
+      const pause = seconds - this.#lastShown;
+      const isDue = pause >= SECONDS_BETWEEN_LINES ||
+        tenth > this.#lastTenth && pause >= LEAST_SECONDS_BETWEEN_LINES;
       if (!isDue) return;
       this.#lastTenth = tenth;
       const percent = `${Math.floor(100 * done / this.total)} %`;

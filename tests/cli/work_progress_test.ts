@@ -69,6 +69,14 @@ Deno.test("without a terminal, there is a line at each tenth, or each half minut
   assertEquals(texts.length, 5);
 });
 
+Deno.test("without a terminal, work of a second brings no line", () => {
+  const steps = Array.from(
+    { length: 100 },
+    (_, i): [number, number] => [i / 100, i * 10_000],
+  );
+  assertEquals(shown(undefined, steps).texts, []);
+});
+
 Deno.test("the rate leaves out what was there before, also after a new beginning", () => {
   const resumed = shown(100, [[5, 800_000], [6, 900_000]]);
   assertMatch(resumed.texts[1]!, /100 kB\/s {2}1.0 s left/);
