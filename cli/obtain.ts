@@ -62,8 +62,9 @@ export async function obtain(
       );
       if (await exists(folder)) await Deno.rename(folder, replaced);
       await Deno.rename(unpacked, folder);
+      await removeAll(replaced);
     } finally {
-      await removeAll(unpacked, replaced);
+      await removeAll(unpacked);
     }
     if (!from) await Deno.remove(file);
   });
