@@ -8,13 +8,7 @@ export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape } from "./nn/tape.ts";
 export type { Tensor } from "./nn/tensor.ts";
-export {
-  type BlockLayout,
-  blockRange,
-  type Param,
-  ParamStore,
-  type State,
-} from "./nn/params.ts";
+export { type BlockLayout, blockRange, type Param, ParamStore, type State } from "./nn/params.ts";
 export { Random } from "./nn/random.ts";
 export { type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
@@ -23,17 +17,8 @@ export {
   type SafeTensors,
   SafeTensorsError,
 } from "./nn/safetensors.ts";
-export {
-  augment,
-  type ImageShape,
-  MATRIX_LENGTH,
-  packedLength,
-} from "./nn/ops/augment.ts";
-export {
-  batchNorm,
-  type BatchNormOptions,
-  pairLayout,
-} from "./nn/ops/batch_norm.ts";
+export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
+export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
 export { padChannels } from "./nn/ops/channels.ts";
 export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
 export {
@@ -53,21 +38,12 @@ export type { NetworkCost } from "./dvn/costs.ts";
 export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
 export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
-export {
-  dvnMethod,
-  type LossTerm,
-  type Method,
-  type Phase,
-} from "./dvn/method.ts";
+export { dvnMethod, type LossTerm, type Method, type Phase } from "./dvn/method.ts";
 export { DeepVirtualNetwork } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
-export {
-  builtInScenario,
-  paperScenarioNames,
-  scenarioNames,
-} from "./dvn/scenarios/index.ts";
+export { builtInScenario, paperScenarioNames, scenarioNames } from "./dvn/scenarios/index.ts";
 export {
   describeScale,
   type Scale,
@@ -77,11 +53,7 @@ export {
 } from "./dvn/scenarios/scale.ts";
 export { learningRate } from "./dvn/schedule.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
-export {
-  type CheckpointFiles,
-  train,
-  type TrainOptions,
-} from "./dvn/trainer.ts";
+export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { VirtualNetwork } from "./dvn/virtual_network.ts";
 

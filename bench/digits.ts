@@ -29,9 +29,7 @@ async function main(args: string[]): Promise<number> {
   const { flags } = parseCommandLine(args, FLAGS);
   if (flags.help) {
     console.log(
-      `deno task bench:digits: train the digits, once a seed\n\n${
-        describeFlags(FLAGS)
-      }`,
+      `deno task bench:digits: train the digits, once a seed\n\n${describeFlags(FLAGS)}`,
     );
     return 0;
   }
@@ -65,9 +63,7 @@ async function main(args: string[]): Promise<number> {
       );
       runs.push({ record, seconds });
       console.log(
-        `seed ${seed}: ${seconds.toFixed(0)} s, ${
-          byLevel(record).map(percent).join(" ")
-        }`,
+        `seed ${seed}: ${seconds.toFixed(0)} s, ${byLevel(record).map(percent).join(" ")}`,
       );
     } finally {
       await Deno.remove(folder, { recursive: true });
@@ -93,9 +89,7 @@ async function main(args: string[]): Promise<number> {
 function byLevel({ start, results }: RunRecord): number[] {
   return start.scenario.levels.map((_, index) =>
     statistics(
-      results.filter(({ level }) => level === index + 1).map((row) =>
-        row.accuracy
-      ),
+      results.filter(({ level }) => level === index + 1).map((row) => row.accuracy),
     ).mean
   );
 }

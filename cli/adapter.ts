@@ -12,11 +12,7 @@ import {
   lavapipeCommand,
   type Platform,
 } from "./adapter/advice.ts";
-import {
-  defaultCacheDir,
-  installSwiftShader,
-  loadSwiftShader,
-} from "./adapter/swiftshader.ts";
+import { defaultCacheDir, installSwiftShader, loadSwiftShader } from "./adapter/swiftshader.ts";
 import { countVulkanDevices } from "./adapter/vulkan.ts";
 import { UsageError } from "./args.ts";
 
@@ -83,9 +79,7 @@ export function hasEmbedded({ os, arch }: Platform): boolean {
 /** The error of a machine where no driver offers an adapter. */
 export function noAdapter(platform: Platform, embedded: boolean): string {
   const { os, arch } = platform;
-  const error = `no WebGPU adapter on ${os} ${arch}; ${
-    adapterAdvice(platform)
-  }`;
+  const error = `no WebGPU adapter on ${os} ${arch}; ${adapterAdvice(platform)}`;
   return embedded || !hasEmbedded(platform)
     ? error
     : `${error}; or set DVN_ADAPTER=embedded to use SwiftShader from npm`;
@@ -126,19 +120,15 @@ function describe(
   embedded: boolean,
   platform: Platform,
 ): PreparedAdapter {
-  const { vendor, architecture, device, description, isFallbackAdapter } =
-    adapter.info;
+  const { vendor, architecture, device, description, isFallbackAdapter } = adapter.info;
   const name = description ||
     [vendor, architecture, device].filter(Boolean).join(" ");
   const features = FEATURES.filter((feature) => adapter.features.has(feature));
-  const has = features.length > 0
-    ? features.join(", ")
-    : "none of " + FEATURES.join(", ");
+  const has = features.length > 0 ? features.join(", ") : "none of " + FEATURES.join(", ");
   if (embedded) {
     return {
       kind: "embedded software",
-      line:
-        `Adapter: ${name}, software from npm; ${has}. Several times slower than Mesa's ` +
+      line: `Adapter: ${name}, software from npm; ${has}. Several times slower than Mesa's ` +
         `lavapipe, which root gets with: ${lavapipeCommand(platform)}`,
     };
   }

@@ -51,9 +51,7 @@ export function parseCommandLine<F extends Record<string, Flag>>(
   if (unknown.length > 0) {
     const flag = unknown[0]!.replace(/=.*$/s, "");
     throw new UsageError(
-      `${flag} is not a flag of this command; ${
-        nearest(flag, Object.keys(flags))
-      }`,
+      `${flag} is not a flag of this command; ${nearest(flag, Object.keys(flags))}`,
     );
   }
   for (const name of valued) {
@@ -126,8 +124,7 @@ const UNITS: Record<string, number> = {
  * @throws {UsageError} If `text` is no such size, or is less than one byte.
  */
 export function byteSize(flag: string, text: string): number {
-  const [, number, unit] =
-    /^(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
+  const [, number, unit] = /^(\d+(?:\.\d+)?|\.\d+)\s*([a-z]*)$/i.exec(text.trim()) ?? [];
   const scale = UNITS[(unit ?? "?").toLowerCase()];
   const bytes = Math.floor(Number(number) * (scale ?? NaN));
   if (!Number.isSafeInteger(bytes) || bytes < 1) {
@@ -146,9 +143,7 @@ export function describeFlags(flags: Record<string, Flag>): string {
   ]);
   const width = Math.max(...rows.map(([left]) => left!.length)) + 2;
   return rows
-    .map(([left, help]) =>
-      left!.padEnd(width) + help!.replaceAll("\n", `\n${" ".repeat(width)}`)
-    )
+    .map(([left, help]) => left!.padEnd(width) + help!.replaceAll("\n", `\n${" ".repeat(width)}`))
     .join("\n");
 }
 

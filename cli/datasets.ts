@@ -12,13 +12,7 @@ import {
   loadTinyImageNet,
   selectClasses,
 } from "../mod.ts";
-import {
-  type Archive,
-  CIFAR_10,
-  CIFAR_100,
-  STL_10,
-  TINY_IMAGENET,
-} from "../datasets/archives.ts";
+import { type Archive, CIFAR_10, CIFAR_100, STL_10, TINY_IMAGENET } from "../datasets/archives.ts";
 import type { Dataset } from "../datasets/image_set.ts";
 import type { Scenario } from "../dvn/scenario.ts";
 import { defaultCacheDir } from "./adapter/swiftshader.ts";
@@ -144,9 +138,7 @@ function findEntry(name: string, place: string): Entry {
   const entry = Object.hasOwn(DATASETS, name) ? DATASETS[name] : undefined;
   if (entry) return entry;
   throw new UsageError(
-    `${place} "${name}" is not known; known are: ${
-      Object.keys(DATASETS).join(", ")
-    }`,
+    `${place} "${name}" is not known; known are: ${Object.keys(DATASETS).join(", ")}`,
   );
 }
 
@@ -188,9 +180,7 @@ async function readTinyImageNet(source: FileSource): Promise<Dataset> {
     (await Deno.open(lock, { create: true, write: true })).close();
   } catch (error) {
     console.error(
-      `${cacheDir} cannot be written (${
-        why(error)
-      }): decoding for this run only`,
+      `${cacheDir} cannot be written (${why(error)}): decoding for this run only`,
     );
     return await loadTinyImageNet(source, decodePicture, { onProgress });
   }

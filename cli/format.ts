@@ -46,14 +46,10 @@ export function formatMilliseconds(ms: number): string {
 export function formatSeconds(seconds: number): string {
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   if (seconds < 59.5) return `${seconds.toFixed(0)} s`;
-  const [whole, part, unit] = seconds < 3569.5
-    ? [60, 1, "min"]
-    : [3600, 60, "h"];
+  const [whole, part, unit] = seconds < 3569.5 ? [60, 1, "min"] : [3600, 60, "h"];
   const parts = Math.round(seconds / part);
   const base = whole / part;
-  return `${Math.floor(parts / base)}:${
-    String(parts % base).padStart(2, "0")
-  } ${unit}`;
+  return `${Math.floor(parts / base)}:${String(parts % base).padStart(2, "0")} ${unit}`;
 }
 
 /** 1.5 -> "1.5x". */

@@ -34,8 +34,7 @@ export interface PictureFormat {
  * @throws {Error} If the file is of another kind, damaged or cut short.
  */
 export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
-  const starts = (...head: number[]) =>
-    head.every((byte, i) => bytes[i] === byte);
+  const starts = (...head: number[]) => head.every((byte, i) => bytes[i] === byte);
   if (bytes.length === 0) throw new Error("the file is empty");
   if (starts(0x89, 0x50, 0x4e, 0x47)) return await fromPng(bytes);
   if (starts(0xff, 0xd8)) return await fromJpeg(bytes);
@@ -103,9 +102,7 @@ function fromNetpbm(bytes: Uint8Array): Picture {
     throw new Error("the PGM or PPM is damaged or cut short");
   }
   const sample = (i: number) =>
-    (sampleBytes === 1
-      ? samples[i]!
-      : samples[2 * i]! * 256 + samples[2 * i + 1]!) * 255 / maximum;
+    (sampleBytes === 1 ? samples[i]! : samples[2 * i]! * 256 + samples[2 * i + 1]!) * 255 / maximum;
   const rgba = new Uint8ClampedArray(pixels * 4).fill(255);
   for (let i = 0; i < pixels; i++) {
     for (let c = 0; c < 3; c++) {

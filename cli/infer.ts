@@ -5,12 +5,7 @@
  *
  * @module
  */
-import {
-  DeepVirtualNetwork,
-  Gpu,
-  SafeTensorsError,
-  type VirtualNetwork,
-} from "../mod.ts";
+import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {
   byteSize,
@@ -23,12 +18,7 @@ import {
   wholeNumber,
 } from "./args.ts";
 import { isInk } from "./datasets.ts";
-import {
-  formatBytes,
-  formatCount,
-  formatLarge,
-  formatPercent,
-} from "./format.ts";
+import { formatBytes, formatCount, formatLarge, formatPercent } from "./format.ts";
 import {
   cropToProportions,
   decodePicture,
@@ -191,9 +181,7 @@ async function classify(
   const size = network.height * network.width * network.channels;
   const batch = new Uint8Array(readable.length * size);
   readable.forEach(({ bytes }, i) => batch.set(bytes, i * size));
-  const probabilities = readable.length > 0
-    ? await network.predict(batch)
-    : new Float32Array();
+  const probabilities = readable.length > 0 ? await network.predict(batch) : new Float32Array();
   const classes = network.classes.length;
   return pictures.map((picture): Answer => {
     if ("error" in picture) return picture;

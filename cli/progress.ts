@@ -56,8 +56,7 @@ export class Progress {
       this.#lastLine.tenth = Math.floor(10 * event.firstStep / event.steps);
     } else if (event.type === "evaluation") {
       const { networks } = event;
-      this.#testAccuracy = networks.reduce((sum, { accuracy }) =>
-        sum + accuracy, 0) /
+      this.#testAccuracy = networks.reduce((sum, { accuracy }) => sum + accuracy, 0) /
         networks.length;
     } else if (event.type === "step") {
       const columns = this.#output.columns();

@@ -1,11 +1,5 @@
 import type { NetworkCost } from "../dvn/costs.ts";
-import {
-  formatBytes,
-  formatCount,
-  formatPercent,
-  formatSeconds,
-  plural,
-} from "./format.ts";
+import { formatBytes, formatCount, formatPercent, formatSeconds, plural } from "./format.ts";
 import {
   accuracyFigures,
   finalAccuracy,
@@ -84,9 +78,7 @@ function stateBanner({ start, end, steps }: RunRecord): Html | undefined {
 
 function keyFigures(record: RunRecord): Html {
   const { start, end, steps } = record;
-  const byTask = start.tasks.map(({ name }) =>
-    start.networks.filter(({ task }) => task === name)
-  );
+  const byTask = start.tasks.map(({ name }) => start.networks.filter(({ task }) => task === name));
   const seconds = end?.seconds ?? steps.at(-1)?.seconds ?? 0;
   const figures = [
     accuracyFigure(record, "Top level", byTask.map((levels) => levels.at(-1)!)),
@@ -117,9 +109,7 @@ function accuracyFigure(
   name: string,
   networks: readonly NetworkCost[],
 ) {
-  const scores = networks.flatMap(({ task, level }) =>
-    finalAccuracy(record, task, level) ?? []
-  );
+  const scores = networks.flatMap(({ task, level }) => finalAccuracy(record, task, level) ?? []);
   const memory = formatBytes(mean(networks.map(({ bytes }) => bytes)));
   return {
     name: `${name}, mean test accuracy`,
@@ -131,18 +121,14 @@ function accuracyFigure(
 function resultTable(rows: readonly ResultRow[]): Html {
   const [, ...columns] = COLUMNS;
   const notes = columns.map(({ title, about }) => `${title}: ${about}`);
-  const head = COLUMNS.map(({ title }) =>
-    markup`<th scope="col">${title}</th>`
-  );
+  const head = COLUMNS.map(({ title }) => markup`<th scope="col">${title}</th>`);
   const body = rows.map((row, i) => {
     const span = rows.filter(({ task }) => task === row.task).length;
     const first = rows[i - 1]?.task !== row.task;
     const task = first
       ? markup`<th scope="rowgroup" rowspan="${span}">${row.task}</th>`
       : undefined;
-    return markup`<tr>${task}${
-      columns.map(({ cell }) => markup`<td>${cell(row)}</td>`)
-    }</tr>
+    return markup`<tr>${task}${columns.map(({ cell }) => markup`<td>${cell(row)}</td>`)}</tr>
 `;
   });
   return markup`<h2>Results</h2>
@@ -153,9 +139,7 @@ function resultTable(rows: readonly ResultRow[]): Html {
 ${body}</tbody>
 </table>
 </div>
-<p class="soft small" id="notes">${notes.join(". ")}. Timed ${
-    describeTiming(rows)
-  }.</p>`;
+<p class="soft small" id="notes">${notes.join(". ")}. Timed ${describeTiming(rows)}.</p>`;
 }
 
 function accuracySections(record: RunRecord): Html {

@@ -183,9 +183,7 @@ export async function writeAtomically(
   path: string,
   content: Uint8Array | string,
 ): Promise<void> {
-  const bytes = typeof content === "string"
-    ? new TextEncoder().encode(content)
-    : content;
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   const temporary = `${path}.tmp`;
   const file = await Deno.open(temporary, {
     write: true,

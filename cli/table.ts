@@ -73,18 +73,13 @@ export function describeTiming(rows: readonly ResultRow[]): string {
 /** Task x level as text; a task's name stands at its first level only. */
 export function renderTable(rows: readonly ResultRow[]): string {
   const cells = rows.map((row, i) =>
-    COLUMNS.map((column, c) =>
-      c === 0 && rows[i - 1]?.task === row.task ? "" : column.cell(row)
-    )
+    COLUMNS.map((column, c) => c === 0 && rows[i - 1]?.task === row.task ? "" : column.cell(row))
   );
   const table = [COLUMNS.map(({ title }) => title), ...cells];
-  const widths = COLUMNS.map((_, c) =>
-    Math.max(...table.map((row) => row[c]!.length))
-  );
+  const widths = COLUMNS.map((_, c) => Math.max(...table.map((row) => row[c]!.length)));
   const lines = table.map((row) =>
-    row.map((cell, c) =>
-      c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)
-    ).join("  ").trimEnd()
+    row.map((cell, c) => c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
+      .trimEnd()
   );
   const rule = widths.map((width) => "─".repeat(width)).join("  ");
   return [lines[0], rule, ...lines.slice(1)].join("\n");

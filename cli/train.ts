@@ -83,14 +83,11 @@ const FIXED_BY_RUN = [
 /** Images in a batch when inference is timed. */
 const TIMING_BATCH = 128;
 
-const HELP =
-  `Trains a deep virtual network and shows what each level costs and gives.
+const HELP = `Trains a deep virtual network and shows what each level costs and gives.
 
   deno task train [scenario] [flags]
 
-The scenario is a .json file or one of the paper's by name: ${
-    paperScenarioNames.join(", ")
-  }.
+The scenario is a .json file or one of the paper's by name: ${paperScenarioNames.join(", ")}.
 Without one it trains the built-in digits, on handwritten digits. "deno task data" fetches
 the other datasets.
 
@@ -476,9 +473,7 @@ function describeEnd(record: RunRecord, folder: RunFolder): string {
   const smallest = results.find((row) => row.task === task)!;
   const budget = Math.ceil(smallest.bytes / 1000);
   const { dataset } = start.tasks.find(({ name }) => name === task)!;
-  const images = dataset === "digits"
-    ? "tests/fixtures/digits/*.png"
-    : "<image files>";
+  const images = dataset === "digits" ? "tests/fixtures/digits/*.png" : "<image files>";
   const viewer = { darwin: "open", windows: "start" }[
     Deno.build.os as string
   ] ?? "xdg-open";
@@ -494,9 +489,7 @@ Trained in ${formatSeconds(end!.seconds)}; written to ${folder.path}.
 
 /** For a shell, where needed. */
 function quote(path: string): string {
-  return /^[\w./\\:~-]+$/.test(path)
-    ? path
-    : `'${path.replaceAll("'", `'\\''`)}'`;
+  return /^[\w./\\:~-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
 }
 
 if (import.meta.main) await runCommand(main);

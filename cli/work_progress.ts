@@ -1,10 +1,5 @@
 import { formatSeconds } from "./format.ts";
-import {
-  drawBar,
-  type ProgressOutput,
-  SECONDS_BETWEEN_LINES,
-  STDERR,
-} from "./progress.ts";
+import { drawBar, type ProgressOutput, SECONDS_BETWEEN_LINES, STDERR } from "./progress.ts";
 
 /** A terminal shows no more. */
 const SECONDS_BETWEEN_DRAWINGS = 0.1;

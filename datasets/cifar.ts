@@ -78,9 +78,9 @@ export async function loadCifar100(
       if (coarseOf[label] === coarse[i]) return;
       throw files.damaged(
         `${path}, record ${i} (from 0)`,
-        `fine label ${label} comes with coarse label ${
-          coarse[i]
-        }, but earlier with ${coarseOf[label]}`,
+        `fine label ${label} comes with coarse label ${coarse[i]}, but earlier with ${
+          coarseOf[label]
+        }`,
       );
     });
     return {

@@ -14,9 +14,7 @@ export function selectClasses(
   classes.forEach((label, i) => {
     if (data.classes[label] === undefined || classes.indexOf(label) !== i) {
       throw new RangeError(
-        `selectClasses: classes must be distinct and from 0 to ${
-          count - 1
-        }, got [${classes}]`,
+        `selectClasses: classes must be distinct and from 0 to ${count - 1}, got [${classes}]`,
       );
     }
   });

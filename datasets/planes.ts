@@ -11,9 +11,7 @@ export function planeOrder(
   const order = new Uint32Array(side * side * 3);
   for (let row = 0, i = 0; row < side; row++) {
     for (let column = 0; column < side; column++) {
-      const pixel = along === "rows"
-        ? row * side + column
-        : column * side + row;
+      const pixel = along === "rows" ? row * side + column : column * side + row;
       for (let channel = 0; channel < 3; channel++) {
         order[i++] = channel * side * side + pixel;
       }

@@ -8,12 +8,7 @@
 import { TINY_IMAGENET } from "./archives.ts";
 import { DatasetFiles, type FileSource } from "./dataset_files.ts";
 import type { Dataset } from "./image_set.ts";
-import {
-  allocatePacked,
-  openPacked,
-  packedDataset,
-  type PackedImages,
-} from "./packed_images.ts";
+import { allocatePacked, openPacked, packedDataset, type PackedImages } from "./packed_images.ts";
 
 const SIDE = 64;
 const CLASSES = 200;

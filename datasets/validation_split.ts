@@ -21,9 +21,7 @@ export function splitValidation(
     if (!(count > 0 && count < pictures.length)) {
       throw new RangeError(
         `splitValidation: ${fraction} of the ${pictures.length} training pictures of class ` +
-          `"${
-            classes[label]
-          }" leaves one part without any; choose another fraction`,
+          `"${classes[label]}" leaves one part without any; choose another fraction`,
       );
     }
     return pictures

@@ -214,9 +214,7 @@ export function shortcutMap(
   const tooNarrow = widths.findIndex((width, unit) => width < kept[unit]!);
   if (tooNarrow >= 0) {
     throw new RangeError(
-      `${name}: unit ${tooNarrow + 1} has ${
-        widths[tooNarrow]
-      } channels, fewer than the ` +
+      `${name}: unit ${tooNarrow + 1} has ${widths[tooNarrow]} channels, fewer than the ` +
         `${kept[tooNarrow]} that its shortcut brings; ` +
         (inIsStem
           ? `use ${outChannels} stem channels, or at most ${narrowest}`

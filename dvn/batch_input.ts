@@ -22,8 +22,7 @@ export function recordInput(
   const { name, scale, shift } = task;
   const bytes = tape.input(`${name} images`, [packedLength(count, task)]);
   const matrices = tape.input(`${name} matrices`, [count, MATRIX_LENGTH]);
-  const padded = (values: number[]) =>
-    Array.from({ length: 4 }, (_, c) => values[c] ?? 0);
+  const padded = (values: number[]) => Array.from({ length: 4 }, (_, c) => values[c] ?? 0);
   const normalization = tape.constant(
     `${name} normalization`,
     Float32Array.from([...padded(scale), ...padded(shift)]),

@@ -1,9 +1,4 @@
-import {
-  batchNormLayers,
-  convLayers,
-  featureChannels,
-  TAPS,
-} from "./backbone.ts";
+import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.ts";
 import type { TaskData } from "./data.ts";
 import { taskHierarchy } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";

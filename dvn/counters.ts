@@ -45,8 +45,7 @@ export class Counters {
   write(sums?: Float32Array): void {
     const all = new Float32Array(this.networks.length * (STRIDE / 4));
     sums?.forEach((sum, i) => {
-      all[Math.floor(i / COUNTER_LENGTH) * (STRIDE / 4) + i % COUNTER_LENGTH] =
-        sum;
+      all[Math.floor(i / COUNTER_LENGTH) * (STRIDE / 4) + i % COUNTER_LENGTH] = sum;
     });
     this.gpu.device.queue.writeBuffer(this.#buffer, 0, all);
   }

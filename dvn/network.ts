@@ -5,11 +5,7 @@ import { globalAveragePool } from "../nn/ops/global_average_pool.ts";
 import { linear } from "../nn/ops/linear.ts";
 import { shortcut } from "../nn/ops/shortcut.ts";
 import { type Param, ParamStore, type State } from "../nn/params.ts";
-import {
-  decodeSafeTensors,
-  encodeSafeTensors,
-  type SafeTensors,
-} from "../nn/safetensors.ts";
+import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import { residualBlocks, shortcutMap, stemStride } from "./backbone.ts";
@@ -118,15 +114,11 @@ export class DeepVirtualNetwork {
       if (tensor?.shape.join() !== shape.join()) {
         throw new RangeError(
           `weights: ${name} should be [${shape}], the file has ` +
-            `${
-              tensor ? `[${tensor.shape}]` : "none"
-            }; it belongs to another scenario`,
+            `${tensor ? `[${tensor.shape}]` : "none"}; it belongs to another scenario`,
         );
       }
     }
-    const extra = [...tensors.keys()].find((name) =>
-      !known.some((item) => item.name === name)
-    );
+    const extra = [...tensors.keys()].find((name) => !known.some((item) => item.name === name));
     if (extra) {
       throw new RangeError(
         `weights: the file has ${extra}, which this scenario has not`,
@@ -195,9 +187,7 @@ export class DeepVirtualNetwork {
       );
     }
     const { levels } = this.scenario;
-    const level = "level" in choice
-      ? choice.level
-      : this.#highestLevel(index, choice.budget);
+    const level = "level" in choice ? choice.level : this.#highestLevel(index, choice.budget);
     if (!(level >= 1 && level <= levels.length && Number.isInteger(level))) {
       throw new RangeError(
         `level must be a whole number in [1, ${levels.length}], got ${level}`,
@@ -212,9 +202,7 @@ export class DeepVirtualNetwork {
   }
 
   #highestLevel(task: number, budget: number): number {
-    const bytes = this.scenario.levels.map((_, index) =>
-      this.cost(task, index + 1).bytes
-    );
+    const bytes = this.scenario.levels.map((_, index) => this.cost(task, index + 1).bytes);
     const fitting = bytes.findLastIndex((cost) => cost <= budget);
     if (fitting < 0) {
       throw new RangeError(
@@ -321,15 +309,13 @@ export class DeepVirtualNetwork {
       for (const block of residualBlocks(backbone, stemSpec)) {
         const { name, stride, inIsStem } = block;
         const activated = inIsStem ? x : norm(x, `${name}.bn1`);
-        const skip = stride === 1 && !inIsStem
-          ? x
-          : tape.scope(`${name}.shortcut`, () =>
-            shortcut(
-              tape,
-              x,
-              shortcutMap(block, this.partition, units),
-              stride,
-            ));
+        const skip = stride === 1 && !inIsStem ? x : tape.scope(`${name}.shortcut`, () =>
+          shortcut(
+            tape,
+            x,
+            shortcutMap(block, this.partition, units),
+            stride,
+          ));
         const middle = conv(activated, `${name}.conv1`, stride, inIsStem);
         x = conv(norm(middle, `${name}.bn2`), `${name}.conv2`, 1, false, skip);
       }

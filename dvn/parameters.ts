@@ -1,12 +1,7 @@
 import { rows, xavier, zeros } from "../nn/init.ts";
 import { pairLayout } from "../nn/ops/batch_norm.ts";
 import type { ParamStore } from "../nn/params.ts";
-import {
-  batchNormLayers,
-  convLayers,
-  featureChannels,
-  TAPS,
-} from "./backbone.ts";
+import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.ts";
 import type { Hierarchy } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";
 import type { TaskInfo } from "./task_info.ts";
@@ -57,9 +52,7 @@ export function declareParameters(
 
   for (const layer of convLayers(backbone, stem)) {
     const { name, inChannels, outChannels, inIsStem } = layer;
-    const inWidths = inIsStem
-      ? [inChannels]
-      : partition.widths(inChannels, name);
+    const inWidths = inIsStem ? [inChannels] : partition.widths(inChannels, name);
     const outWidths = partition.widths(outChannels, name);
     store.param(
       `${name}.weight`,
@@ -69,9 +62,7 @@ export function declareParameters(
     );
   }
 
-  const splitNorms = batchNormLayers(backbone, stem).filter(({ split }) =>
-    split
-  );
+  const splitNorms = batchNormLayers(backbone, stem).filter(({ split }) => split);
   for (const { name, channels } of splitNorms) {
     const layout = pairLayout(partition.widths(channels, name));
     const pairs = (first: number, second: number) => (values: Float32Array) => {
@@ -105,8 +96,7 @@ export function declareParameters(
           store.state(`${prefix}.${name}.running`, [2, own], rows(0, 1));
         }
       }
-      const width =
-        partition.channelsOf(featureChannels(backbone), active).length;
+      const width = partition.channelsOf(featureChannels(backbone), active).length;
       const init = xavier(width, classes.length);
       store.param(
         `${prefix}.head.weight`,

@@ -28,9 +28,7 @@ function decay(
   const { schedule, warmupSteps, epochs } = training;
   switch (schedule.kind) {
     case "step": {
-      const passed = schedule.milestones.filter((epoch) =>
-        step >= epoch * stepsPerEpoch
-      );
+      const passed = schedule.milestones.filter((epoch) => step >= epoch * stepsPerEpoch);
       return schedule.factor ** passed.length;
     }
     case "cosine": {

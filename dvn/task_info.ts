@@ -60,9 +60,7 @@ export function describeTask(
   }
   const pixels = train.length * height * width;
   const means = sums.map((sum) => sum / pixels);
-  const deviations = squares.map((square, c) =>
-    Math.sqrt(square / pixels - means[c]! ** 2)
-  );
+  const deviations = squares.map((square, c) => Math.sqrt(square / pixels - means[c]! ** 2));
   // A channel that never changes carries nothing: leave its scale at 1.
   const scale = deviations.map((deviation) => 1 / (deviation || 1));
   return { ...info, scale, shift: means.map((mean, c) => -mean * scale[c]!) };

@@ -105,8 +105,7 @@ class Trainer {
       ...tasks.map(({ name }) => data[name]!.train.length),
     );
     this.#stepsPerEpoch = Math.ceil(longest / scenario.training.batchSize);
-    this.#steps =
-      this.#phases.reduce((total, { epochs }) => total + epochs, 0) *
+    this.#steps = this.#phases.reduce((total, { epochs }) => total + epochs, 0) *
       this.#stepsPerEpoch;
   }
 

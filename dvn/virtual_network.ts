@@ -139,9 +139,7 @@ export class VirtualNetwork {
   ): Promise<{ msPerImage: number; source: "timestamp-query" | "wall clock" }> {
     const { gpu } = this.net;
     const { plan } = await this.#plan(batch);
-    const source = gpu.device.features.has("timestamp-query")
-      ? "timestamp-query"
-      : "wall clock";
+    const source = gpu.device.features.has("timestamp-query") ? "timestamp-query" : "wall clock";
     const times: number[] = [];
     for (let run = 0; run <= MEASURED_RUNS; run++) {
       if (source === "timestamp-query") {

@@ -40,8 +40,7 @@ export function blockRange(
   outUnit: number,
   inUnit: number,
 ): { start: number; length: number } {
-  const sum = (widths: readonly number[]) =>
-    widths.reduce((total, width) => total + width, 0);
+  const sum = (widths: readonly number[]) => widths.reduce((total, width) => total + width, 0);
   const before = sum(outWidths.slice(0, outUnit)) * sum(inWidths) +
     outWidths[outUnit]! * sum(inWidths.slice(0, inUnit));
   return {
@@ -100,9 +99,7 @@ export class ParamStore {
   ): Param {
     if (size(shape) > this.#pageLimit) {
       throw new RangeError(
-        `parameter ${name} [${shape}] has ${
-          size(shape)
-        } floats; this adapter can ` +
+        `parameter ${name} [${shape}] has ${size(shape)} floats; this adapter can ` +
           `bind ${this.#pageLimit} at once; use fewer channels`,
       );
     }

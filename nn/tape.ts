@@ -3,12 +3,7 @@ import { elementwiseKernel } from "../shaders/elementwise.ts";
 import { ShapeError } from "./gpu/errors.ts";
 import type { Gpu } from "./gpu/gpu.ts";
 import { compilePlan, type Plan } from "./gpu/plan.ts";
-import {
-  blockRange,
-  type Param,
-  type ParamStore,
-  type State,
-} from "./params.ts";
+import { blockRange, type Param, type ParamStore, type State } from "./params.ts";
 import type { Dispatch, Home, Tensor } from "./tensor.ts";
 
 interface BackwardRule {

@@ -1,9 +1,4 @@
-import type {
-  Constants,
-  Kernel,
-  Shape,
-  Workgroups,
-} from "../shaders/kernel.ts";
+import type { Constants, Kernel, Shape, Workgroups } from "../shaders/kernel.ts";
 
 /** Where a tensor's numbers live. */
 export type Home =

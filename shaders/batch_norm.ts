@@ -1,12 +1,4 @@
-import {
-  ceilDiv,
-  defineKernel,
-  f32Bits,
-  grid,
-  type Shape,
-  type Shapes,
-  size,
-} from "./kernel.ts";
+import { ceilDiv, defineKernel, f32Bits, grid, type Shape, type Shapes, size } from "./kernel.ts";
 import statsWgsl from "./batch_norm_stats.wgsl" with { type: "text" };
 import finalizeWgsl from "./batch_norm_finalize.wgsl" with { type: "text" };
 import runningWgsl from "./batch_norm_running.wgsl" with { type: "text" };

@@ -117,9 +117,7 @@ function closing(
     if (source[end] === close && --depth === 0) return end;
     if (end >= source.length) {
       throw new Error(
-        `kernel ${label}: no ${close} for ${
-          source.slice(start - 1, start + 79)
-        }`,
+        `kernel ${label}: no ${close} for ${source.slice(start - 1, start + 79)}`,
       );
     }
   }

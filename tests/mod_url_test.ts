@@ -100,9 +100,7 @@ Deno.test("mod.ts works from a URL, without an import map", async () => {
       signal === null,
       `killed by ${signal} after at most ${TIME_LIMIT / 1000} s`,
     );
-    const [output, errors] = [stdout, stderr].map((bytes) =>
-      new TextDecoder().decode(bytes)
-    );
+    const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert(output, errors);
     const { events, level, classes, probabilities } = JSON.parse(output!);
     assertEquals([events.at(0), events.at(-1)], ["start", "end"]);

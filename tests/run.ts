@@ -77,8 +77,7 @@ async function runDenoTests(
     stripVTControlCharacters(tail).split("\n").findLast((line) =>
       /^(ok|FAILED) \| \d+ passed/.test(line)
     ) ?? "";
-  const count = (word: string) =>
-    Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
+  const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(summary)?.[1] ?? 0);
   const failed = count("failed");
   return {
     passed: count("passed"),
@@ -125,8 +124,7 @@ try {
 }
 const results = [await runDenoTests(asked)];
 if (asked.browser) results.push(await runBrowserTests(asked));
-const sum = (key: keyof Counts) =>
-  results.reduce((total, counts) => total + counts[key], 0);
+const sum = (key: keyof Counts) => results.reduce((total, counts) => total + counts[key], 0);
 const [passed, failed, skipped] = [
   sum("passed"),
   sum("failed"),

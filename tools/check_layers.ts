@@ -60,9 +60,7 @@ export async function findOffences(root: string): Promise<Offence[]> {
   if (offences.length === 0 && library.length > 0) {
     offences.push(...await globalOffences(root, library));
   }
-  return offences.sort((a, b) =>
-    a.file.localeCompare(b.file) || a.line - b.line
-  );
+  return offences.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
 /** The first folder of a path, or the name of a file in the root itself. */
@@ -127,8 +125,7 @@ function importOffences({ from, line, specifier, to }: Import): Offence[] {
     offences.push({
       file: from,
       line,
-      rule:
-        `imports "${specifier}", but library code must load without an import map, in a ` +
+      rule: `imports "${specifier}", but library code must load without an import map, in a ` +
         `browser too: use a relative path or npm:name@1.2.3`,
     });
   }
@@ -182,9 +179,7 @@ async function globalOffences(
   const compilerOptions = {
     ...options,
     lib: lib.map((name) => name.startsWith("deno.") ? "esnext" : name),
-    types: types.map((name) =>
-      config.imports[name as keyof typeof config.imports] ?? name
-    ),
+    types: types.map((name) => config.imports[name as keyof typeof config.imports] ?? name),
   };
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {
@@ -206,8 +201,7 @@ async function globalOffences(
     return errors.map(([, message, url, line]) => ({
       file: relative(root, fileURLToPath(url!)),
       line: Number(line),
-      rule:
-        `fails to compile without Deno's and Node's types, which library code must: ${message}`,
+      rule: `fails to compile without Deno's and Node's types, which library code must: ${message}`,
     }));
   } finally {
     await Deno.remove(file);

@@ -41,9 +41,7 @@ export function lavapipeCommand({ osRelease }: Platform): string {
 export function adapterAdvice(platform: Platform): string {
   switch (platform.os) {
     case "linux":
-      return `install your GPU's Vulkan driver, or a software one: ${
-        lavapipeCommand(platform)
-      }`;
+      return `install your GPU's Vulkan driver, or a software one: ${lavapipeCommand(platform)}`;
     case "darwin":
       return "WebGPU needs Metal here: run on the machine itself or in a virtual machine with a GPU";
     case "windows":

@@ -21,10 +21,8 @@ const DRIVER_MANIFEST = "vk_swiftshader_icd.json";
 /** SHA-256 of each file in use: what is loaded is what was tried. */
 const FILES: Readonly<Record<string, string>> = {
   [LOADER]: "8ee5ac00fd7968e863b05e0f6808057db16a00ad322777e5a05bed51d4f84085",
-  "libvk_swiftshader.so":
-    "2f3ceffaaca7d031bc3943f8eacf398a5d9c42c5fe0d15d8840b9acfa630b58e",
-  [DRIVER_MANIFEST]:
-    "c9eef28b6b984fec220ef0abfecc40b502d46946706e47bfe97707027cb818bd",
+  "libvk_swiftshader.so": "2f3ceffaaca7d031bc3943f8eacf398a5d9c42c5fe0d15d8840b9acfa630b58e",
+  [DRIVER_MANIFEST]: "c9eef28b6b984fec220ef0abfecc40b502d46946706e47bfe97707027cb818bd",
 };
 
 /** Where downloads are kept unless told otherwise: `$XDG_CACHE_HOME/dvn` or `~/.cache/dvn`. */

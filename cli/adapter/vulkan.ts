@@ -33,8 +33,7 @@ export function countVulkanDevices(): number {
     return 0;
   }
   try {
-    const { vkCreateInstance, vkEnumeratePhysicalDevices, vkDestroyInstance } =
-      loader.symbols;
+    const { vkCreateInstance, vkEnumeratePhysicalDevices, vkDestroyInstance } = loader.symbols;
     const createInfo = new Uint32Array(CREATE_INFO_BYTES / 4); // no layers, no extensions
     createInfo[0] = STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
     const handle = new BigUint64Array(1);

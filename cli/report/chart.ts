@@ -73,17 +73,13 @@ export function renderChart(chart: Chart): Html {
   const rows = ticksOf(y, chart.y, 6).map((tick) => {
     const height = at(y(tick));
     return markup`<path class="grid" d="M${left} ${height}H${at(right)}"/>
-<text class="tick right" x="${left - 8}" y="${height}" dy="4">${
-      chart.y.format(tick)
-    }</text>
+<text class="tick right" x="${left - 8}" y="${height}" dy="4">${chart.y.format(tick)}</text>
 `;
   });
   const columns = ticksOf(x, chart.x, (right - left) / 60).map((tick) => {
     const middle = at(x(tick));
     return markup`<path class="axis" d="M${middle} ${bottom}v5"/>
-<text class="tick middle" x="${middle}" y="${bottom + 18}">${
-      chart.x.format(tick)
-    }</text>
+<text class="tick middle" x="${middle}" y="${bottom + 18}">${chart.x.format(tick)}</text>
 `;
   });
   let free = 0; // from where on there is room for another guide's word
@@ -93,9 +89,7 @@ export function renderChart(chart: Chart): Html {
     const fits = middle - reach >= free;
     if (fits) free = middle + reach;
     return markup`<path class="guide" d="M${at(middle)} ${top - 6}V${bottom}"/>
-<text class="label middle" x="${at(middle)}" y="${top - 12}">${
-      fits ? guide.label : ""
-    }</text>
+<text class="label middle" x="${at(middle)}" y="${top - 12}">${fits ? guide.label : ""}</text>
 `;
   });
   const lines = series.map((line) => renderSeries(line, x, y));
@@ -110,9 +104,7 @@ export function renderChart(chart: Chart): Html {
   return markup`
 <svg class="chart" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${chart.description}">
 ${rows}${columns}<path class="axis" d="M${left} ${bottom}H${at(right)}"/>
-<text class="label middle" x="${middle}" y="${
-    HEIGHT - 6
-  }">${chart.x.label}</text>
+<text class="label middle" x="${middle}" y="${HEIGHT - 6}">${chart.x.label}</text>
 ${verticals}${lines}${names}</svg>
 `;
 }
@@ -177,9 +169,7 @@ function scaleOf(axis: Axis, values: number[], range: [number, number]) {
   const all = [...values, ...axis.include ?? []].filter((value) =>
     Number.isFinite(value) && (!axis.log || value > 0)
   );
-  let [low, high] = all.length > 0
-    ? [Math.min(...all), Math.max(...all)]
-    : [1, 2];
+  let [low, high] = all.length > 0 ? [Math.min(...all), Math.max(...all)] : [1, 2];
   if (low === high) {
     [low, high] = axis.log ? [low / 2, low * 2] : [low - 1, high + 1];
   }
@@ -203,8 +193,7 @@ function ticksOf(
   if (axis.whole) return scale.ticks(count).filter(Number.isInteger);
   if (!axis.log) return scale.ticks(count);
   // 1, 2 and 5 of each decade, or the powers of ten alone where these are many.
-  const leading = (tick: number) =>
-    Math.round(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9));
+  const leading = (tick: number) => Math.round(tick / 10 ** Math.floor(Math.log10(tick) + 1e-9));
   const ticks = scale.ticks();
   const some = ticks.filter((tick) => [1, 2, 5].includes(leading(tick)));
   return some.length <= 8 ? some : ticks.filter((tick) => leading(tick) === 1);

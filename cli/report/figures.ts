@@ -54,9 +54,7 @@ function costsByTask({ start }: RunRecord) {
 
 /** For each task, each level's loss on the training images against the steps. */
 export function lossFigures(record: RunRecord): Html {
-  const everything = record.steps.flatMap(({ networks }) =>
-    networks.map(({ loss }) => loss)
-  );
+  const everything = record.steps.flatMap(({ networks }) => networks.map(({ loss }) => loss));
   return curvesByTask(record, record.steps, {
     x: { label: "steps", format: formatCount, include: [0] },
     y: {
@@ -120,14 +118,9 @@ function curvesByTask<Event extends { networks: NetworkScore[] }>(
     });
     const ends = series.map(({ points }, i) => {
       const last = points.at(-1);
-      return `level ${levels[i]!.level}: ${
-        last ? y.format(last.y) : "none yet"
-      }`;
+      return `level ${levels[i]!.level}: ${last ? y.format(last.y) : "none yet"}`;
     });
-    const description =
-      `${say}, task ${task}, against ${x.label}. At the end, ${
-        ends.join("; ")
-      }.`;
+    const description = `${say}, task ${task}, against ${x.label}. At the end, ${ends.join("; ")}.`;
     const keys = levels.map(({ level }): [Html, string] => {
       const { stroke, dash } = levelStyle(index, level, levels.length);
       return [renderStroke(stroke, dash), `level ${level}`];
@@ -257,8 +250,7 @@ function range(values: number[]): number[] {
 function thin(points: { x: number; y: number }[]): { x: number; y: number }[] {
   const size = Math.ceil(points.length / MOST_POINTS);
   if (size <= 1) return points;
-  const mean = (values: number[]) =>
-    values.reduce((sum, value) => sum + value, 0) / values.length;
+  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return Array.from({ length: Math.ceil(points.length / size) }, (_, i) => {
     const part = points.slice(i * size, (i + 1) * size);
     return {

@@ -52,12 +52,8 @@ function renderLevel(
   const names = ids.map((id) => {
     const middle = (id - 0.5) * cell;
     const tick = has(id) ? "tick on" : "tick";
-    return markup`<text class="${tick} middle" x="${left + middle}" y="${
-      TOP - 7
-    }">${id}</text>
-<text class="${tick} right" x="${left - 6}" y="${
-      TOP + middle
-    }" dy="4">${id}</text>
+    return markup`<text class="${tick} middle" x="${left + middle}" y="${TOP - 7}">${id}</text>
+<text class="${tick} right" x="${left - 6}" y="${TOP + middle}" dy="4">${id}</text>
 `;
   });
   const blocks = ids.flatMap((to) =>

@@ -14,9 +14,7 @@ const ALL = [digitsScenario, ...PAPER];
 export const scenarioNames: readonly string[] = ALL.map(({ name }) => name);
 
 /** Those of them that are the paper's. */
-export const paperScenarioNames: readonly string[] = PAPER.map(({ name }) =>
-  name
-);
+export const paperScenarioNames: readonly string[] = PAPER.map(({ name }) => name);
 
 /**
  * A copy of a scenario that comes with the library.
@@ -25,14 +23,10 @@ export const paperScenarioNames: readonly string[] = PAPER.map(({ name }) =>
  * @throws {RangeError} If there is none of that name; the message names those there are.
  */
 export function builtInScenario(name: string): Scenario {
-  const found = ALL.find((scenario) =>
-    scenario.name.toLowerCase() === name.toLowerCase()
-  );
+  const found = ALL.find((scenario) => scenario.name.toLowerCase() === name.toLowerCase());
   if (!found) {
     throw new RangeError(
-      `no built-in scenario is named "${name}"; there are ${
-        scenarioNames.join(", ")
-      }`,
+      `no built-in scenario is named "${name}"; there are ${scenarioNames.join(", ")}`,
     );
   }
   return structuredClone(found);

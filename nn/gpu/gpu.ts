@@ -1,9 +1,5 @@
 import type { Access, Constants, Kernel } from "../../shaders/kernel.ts";
-import {
-  readThroughTexture,
-  setConstants,
-  unroll,
-} from "../../shaders/specialize.ts";
+import { readThroughTexture, setConstants, unroll } from "../../shaders/specialize.ts";
 import {
   AdapterError,
   DeviceLostError,
@@ -68,8 +64,7 @@ export class Gpu {
     readonly info: GPUAdapterInfo,
     driver?: Driver,
   ) {
-    const name =
-      `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
+    const name = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
     const software = info.isFallbackAdapter ||
       /llvmpipe|swiftshader|basic render/i.test(name);
     this.adapterClass = software ? "software" : "gpu";
@@ -107,9 +102,7 @@ export class Gpu {
     }
     const device = await adapter.requestDevice({
       label: "dvn",
-      requiredFeatures: USED_FEATURES.filter((feature) =>
-        adapter.features.has(feature)
-      ),
+      requiredFeatures: USED_FEATURES.filter((feature) => adapter.features.has(feature)),
       requiredLimits: limits === "default" ? {} : Object.fromEntries(
         RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
       ),
@@ -123,9 +116,7 @@ export class Gpu {
     const name = description ||
       [vendor, architecture, device].filter(Boolean).join(" ") ||
       "unnamed adapter";
-    const features = USED_FEATURES.filter((feature) =>
-      this.device.features.has(feature)
-    );
+    const features = USED_FEATURES.filter((feature) => this.device.features.has(feature));
     return `${name}, ${this.adapterClass}` +
       (features.length ? `; ${features.join(", ")}` : "");
   }
@@ -187,13 +178,13 @@ export class Gpu {
     if (compiled instanceof Error || error) {
       const messages = (await module.getCompilationInfo?.())?.messages ?? [];
       const lines = code.split("\n");
-      const details = messages.filter(({ type, lineNum }) =>
-        type === "error" && lineNum > 0
-      ).map(({ lineNum, message }) => {
-        const line = lines[lineNum - 1]!.trim();
-        const quote = message.includes(line) ? "" : `\n    ${line}`;
-        return `\n  line ${lineNum}: ${message.trim()}${quote}`;
-      });
+      const details = messages.filter(({ type, lineNum }) => type === "error" && lineNum > 0).map(
+        ({ lineNum, message }) => {
+          const line = lines[lineNum - 1]!.trim();
+          const quote = message.includes(line) ? "" : `\n    ${line}`;
+          return `\n  line ${lineNum}: ${message.trim()}${quote}`;
+        },
+      );
       const summary = error?.message ?? (compiled as Error).message;
       const message = details.join("") || ` ${summary.trim()}`;
       throw await this.#cause(
@@ -210,11 +201,7 @@ export class Gpu {
   ): GPUBindGroupLayout {
     const types: BindingType[] = Object.entries(kernel.bindings).map((
       [name, access],
-    ) =>
-      textured && kernel.textures?.includes(name)
-        ? "texture"
-        : bufferType(access)
-    );
+    ) => textured && kernel.textures?.includes(name) ? "texture" : bufferType(access));
     if (kernel.extents) types.push("uniform");
     const key = types.join();
     let layout = this.#layouts.get(key);

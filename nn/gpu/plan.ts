@@ -49,8 +49,7 @@ interface Step {
  * scratch outlives a run. Compile the largest plan first.
  */
 class ScratchPool<Resource> {
-  readonly #resources: { resource: Resource; size: number; users: number }[] =
-    [];
+  readonly #resources: { resource: Resource; size: number; users: number }[] = [];
 
   constructor(
     readonly make: (size: number) => Resource,
@@ -78,9 +77,7 @@ class ScratchPool<Resource> {
 
   release(resources: readonly Resource[]): void {
     for (const resource of resources) {
-      const index = this.#resources.findIndex((entry) =>
-        entry.resource === resource
-      );
+      const index = this.#resources.findIndex((entry) => entry.resource === resource);
       const entry = this.#resources[index]!;
       if (--entry.users > 0) continue;
       this.#resources.splice(index, 1);
@@ -137,9 +134,7 @@ export function assignSlots(
   dispatches: readonly Pick<Dispatch, "tensors">[],
 ): { slots: Map<Tensor, number>; sizes: number[] } {
   const lastUse = new Map<Tensor, number>();
-  dispatches.forEach(({ tensors }, i) =>
-    tensors.forEach((tensor) => lastUse.set(tensor, i))
-  );
+  dispatches.forEach(({ tensors }, i) => tensors.forEach((tensor) => lastUse.set(tensor, i)));
   const slots = new Map<Tensor, number>();
   const sizes: number[] = [];
   const free: number[] = [];
@@ -430,8 +425,7 @@ export class Plan {
         `plan ${this.label}: ${tensor.label} is not an input of it`,
       );
     }
-    const elementBytes =
-      (view as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
+    const elementBytes = (view as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
     return new view(this.#staging, range.offset, range.bytes / elementBytes);
   }
 
@@ -459,8 +453,7 @@ export class Plan {
     let pass = encoder.beginComputePass({ label: this.label });
     let current: GPUComputePipeline | undefined;
     for (
-      const { copies, pipeline, bindGroup, dispatch: { workgroups: [x, y, z] } }
-        of this.#steps
+      const { copies, pipeline, bindGroup, dispatch: { workgroups: [x, y, z] } } of this.#steps
     ) {
       if (copies.length) {
         pass.end();
@@ -558,9 +551,7 @@ export class Plan {
       });
     }
     return {
-      kernels: [...times.values()].sort((a, b) =>
-        b.milliseconds - a.milliseconds
-      ),
+      kernels: [...times.values()].sort((a, b) => b.milliseconds - a.milliseconds),
       scratchBytes: this.scratchBytes,
       bytesHeld: this.gpu.bytesHeld,
     };

@@ -48,9 +48,7 @@ export function augment(
   ) {
     throw new ShapeError(
       `augment: ${n} images of ${height}x${width}x${channels} need bytes ` +
-        `[${
-          packedLength(n, image)
-        }], matrices [${n},${MATRIX_LENGTH}], normalization [8] and 1 ` +
+        `[${packedLength(n, image)}], matrices [${n},${MATRIX_LENGTH}], normalization [8] and 1 ` +
         `to 4 channels, got [${bytes.shape}], [${matrices.shape}], [${normalization.shape}]`,
     );
   }

@@ -31,9 +31,7 @@ export function checkUnits(
   units: readonly number[],
   widths: readonly number[],
 ): void {
-  const ascend = units.every((unit, i) =>
-    unit in widths && (i === 0 || unit > units[i - 1]!)
-  );
+  const ascend = units.every((unit, i) => unit in widths && (i === 0 || unit > units[i - 1]!));
   if (units.length === 0 || !ascend) {
     throw new ShapeError(
       `${what} must ascend within 0..${widths.length - 1}, got [${units}]`,

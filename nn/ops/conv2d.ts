@@ -7,12 +7,7 @@ import {
 } from "../../shaders/conv2d.ts";
 import { convTile, dwTile } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
-import {
-  type BlockLayout,
-  blockRange,
-  type Param,
-  type ParamStore,
-} from "../params.ts";
+import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMap, checkUnits, padChannels } from "./channels.ts";
@@ -45,9 +40,7 @@ export function conv2d(
   const { layout } = weight;
   if (layout?.taps !== kernel * kernel) {
     throw new ShapeError(
-      `conv2d: ${weight.name} must be declared with ${
-        kernel * kernel
-      } taps for a ${kernel}x` +
+      `conv2d: ${weight.name} must be declared with ${kernel * kernel} taps for a ${kernel}x` +
         `${kernel} kernel, got ${layout?.taps ?? "no block layout"}`,
     );
   }
@@ -60,8 +53,7 @@ export function conv2d(
   checkMap("conv2d", x, channels(layout.inWidths, inUnits));
   const [n, h, w, ci] = x.shape as [number, number, number, number];
   const co = padChannels(channels(layout.outWidths, outUnits));
-  const extent = (size: number) =>
-    Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
   const shape = [n, extent(h), extent(w), co];
   if (
     shape[1]! < 1 || shape[2]! < 1 || stride < 1 || padding < 0 ||
@@ -77,9 +69,7 @@ export function conv2d(
   }
 
   const { driver } = tape.gpu;
-  const blocks = outUnits.flatMap((o) =>
-    inUnits.map((i) => o * layout.inWidths.length + i)
-  );
+  const blocks = outUnits.flatMap((o) => inUnits.map((i) => o * layout.inWidths.length + i));
   const table = tape.constant("blocks", blockTable(layout, inUnits, outUnits));
   const pack = (transposed: boolean) => {
     const packed = [kernel * kernel, ...(transposed ? [co, ci] : [ci, co])];
@@ -177,9 +167,7 @@ function blockTable(
     while (channels.length % 4) channels.push([NONE, 0, 0]);
     return channels.flat();
   };
-  const starts = outUnits.flatMap((o) =>
-    inUnits.map((i) => blockRange(layout, o, i).start)
-  );
+  const starts = outUnits.flatMap((o) => inUnits.map((i) => blockRange(layout, o, i).start));
   return Uint32Array.from([
     ...rows(layout.inWidths, inUnits),
     ...rows(layout.outWidths, outUnits),

@@ -1,8 +1,4 @@
-import {
-  linearDwKernel,
-  linearDxKernel,
-  linearKernel,
-} from "../../shaders/linear.ts";
+import { linearDwKernel, linearDxKernel, linearKernel } from "../../shaders/linear.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Param, ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -30,9 +26,7 @@ export function linear(
     bias.shape.join() !== `${m}`
   ) {
     throw new ShapeError(
-      `linear: ${weight.name} [${weight.shape}] needs x [n, ${
-        padChannels(c)
-      }] and a bias ` +
+      `linear: ${weight.name} [${weight.shape}] needs x [n, ${padChannels(c)}] and a bias ` +
         `[${m}], got [${x.shape}] and [${bias.shape}]`,
     );
   }

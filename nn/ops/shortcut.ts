@@ -1,8 +1,4 @@
-import {
-  NONE,
-  shortcutDxKernel,
-  shortcutKernel,
-} from "../../shaders/shortcut.ts";
+import { NONE, shortcutDxKernel, shortcutKernel } from "../../shaders/shortcut.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -25,9 +21,7 @@ export function shortcut(
 ): Tensor {
   checkMap("shortcut", x);
   const [n, h, w, ci] = x.shape as [number, number, number, number];
-  const wrong = Array.from(sources).find((source) =>
-    source < -1 || source >= ci
-  );
+  const wrong = Array.from(sources).find((source) => source < -1 || source >= ci);
   if (h % stride || w % stride || wrong !== undefined) {
     throw new ShapeError(
       `shortcut: x must be [n, h, w, ci] with h and w multiples of the stride ${stride} and ` +

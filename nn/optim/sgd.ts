@@ -27,8 +27,7 @@ export function sgd(
   store.pages.forEach(({ values, gradients, momentum }, page) => {
     const chunks = chunkTable(ranges.filter((range) => range.page === page));
     if (chunks.length === 0) return;
-    const bound = (buffer: GPUBuffer) =>
-      tape.bound(buffer.label, [buffer.size / 4], buffer);
+    const bound = (buffer: GPUBuffer) => tape.bound(buffer.label, [buffer.size / 4], buffer);
     tape.run(
       sgdKernel,
       {
@@ -53,8 +52,7 @@ export function sgd(
 export function chunkTable(
   ranges: readonly Pick<TouchedRange, "start" | "end" | "decay">[],
 ): Uint32Array {
-  const chunks: [first: number, end: number, mask: number, decay: number][] =
-    [];
+  const chunks: [first: number, end: number, mask: number, decay: number][] = [];
   for (const { start, end, decay } of ranges) {
     for (let at = start; at < end;) {
       const first = Math.floor(at / 4);

@@ -22,9 +22,7 @@ export async function findChromium(): Promise<string | undefined> {
     );
   }
   const folders = (Deno.env.get("PATH") ?? "").split(delimiter);
-  const candidates = folders.flatMap((folder) =>
-    NAMES.map((name) => join(folder, name))
-  );
+  const candidates = folders.flatMap((folder) => NAMES.map((name) => join(folder, name)));
   candidates.push(
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
   );

@@ -23,9 +23,7 @@ async function runCases(
     try {
       await runCase(opCase, gpu);
     } catch (thrown) {
-      error = thrown instanceof Error
-        ? thrown.stack ?? thrown.message
-        : String(thrown);
+      error = thrown instanceof Error ? thrown.stack ?? thrown.message : String(thrown);
     }
     await report({
       type: "end",

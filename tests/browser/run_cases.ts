@@ -95,9 +95,7 @@ async function runPage(page: Page, url: string, filter: string) {
   let timer: ReturnType<typeof setTimeout>;
   const restartClock = () => {
     clearTimeout(timer);
-    const message = `no result after ${
-      CASE_LIMIT / 1000
-    } s; the rest was not run`;
+    const message = `no result after ${CASE_LIMIT / 1000} s; the rest was not run`;
     timer = setTimeout(() => stopped.reject(new Error(message)), CASE_LIMIT);
   };
   page.on(

@@ -36,8 +36,7 @@ async function squareOnAdapter(): Promise<
   const device = await adapter.requestDevice({
     requiredFeatures: timed ? ["timestamp-query"] : [],
   });
-  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, QUERY_RESOLVE } =
-    GPUBufferUsage;
+  const { STORAGE, COPY_SRC, COPY_DST, MAP_READ, QUERY_RESOLVE } = GPUBufferUsage;
   const input = Float32Array.from({ length: COUNT }, (_, i) => i / 8);
   const x = device.createBuffer({
     size: input.byteLength,
@@ -48,9 +47,7 @@ async function squareOnAdapter(): Promise<
     layout: "auto",
     compute: { module: device.createShaderModule({ code: SQUARE }) },
   });
-  const querySet = timed
-    ? device.createQuerySet({ type: "timestamp", count: 2 })
-    : undefined;
+  const querySet = timed ? device.createQuerySet({ type: "timestamp", count: 2 }) : undefined;
   const encoder = device.createCommandEncoder();
   const pass = encoder.beginComputePass(
     querySet && {

@@ -7,17 +7,9 @@ import {
 } from "@std/assert";
 import { packTar } from "modern-tar";
 import { join } from "node:path";
-import {
-  hasEmbedded,
-  noAdapter,
-  notEmbedded,
-  prepareAdapter,
-} from "../../cli/adapter.ts";
+import { hasEmbedded, noAdapter, notEmbedded, prepareAdapter } from "../../cli/adapter.ts";
 import { currentPlatform, lavapipeCommand } from "../../cli/adapter/advice.ts";
-import {
-  defaultCacheDir,
-  installSwiftShader,
-} from "../../cli/adapter/swiftshader.ts";
+import { defaultCacheDir, installSwiftShader } from "../../cli/adapter/swiftshader.ts";
 import { UsageError } from "../../cli/args.ts";
 import { AdapterError } from "../../nn/gpu/errors.ts";
 import type { Found } from "./adapter_child.ts";

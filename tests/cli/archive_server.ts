@@ -46,9 +46,7 @@ export class ArchiveServer implements AsyncDisposable {
     this.ranges.push(range);
     if (answer.response) return answer.response;
     const content = answer.content ?? this.content;
-    const start = range && !answer.ignoreRange
-      ? Number(/^bytes=(\d+)-$/.exec(range)![1])
-      : 0;
+    const start = range && !answer.ignoreRange ? Number(/^bytes=(\d+)-$/.exec(range)![1]) : 0;
     if (start > 0 && start >= content.length) {
       return new Response(null, { status: 416 });
     }

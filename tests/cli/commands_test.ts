@@ -61,9 +61,7 @@ async function readLines(folder: string): Promise<RunLine[]> {
 Deno.test("train: a wrong flag, file or value is one line, and nothing is written", () =>
   inTemporaryFolder(async (path) => {
     const write = (name: string, content: unknown) => {
-      const text = typeof content === "string"
-        ? content
-        : JSON.stringify(content);
+      const text = typeof content === "string" ? content : JSON.stringify(content);
       Deno.writeTextFileSync(`${path}/${name}`, text);
       return `${path}/${name}`;
     };

@@ -14,14 +14,7 @@ import { DownloadError } from "../../cli/download.ts";
 import { obtain, type ObtainOptions } from "../../cli/obtain.ts";
 import type { Archive } from "../../datasets/archives.ts";
 import { type Answer, ArchiveServer, sampleBytes } from "./archive_server.ts";
-import {
-  cifar10Members,
-  inTemporaryFolder,
-  published,
-  tarGzip,
-  tree,
-  zip,
-} from "./archives.ts";
+import { cifar10Members, inTemporaryFolder, published, tarGzip, tree, zip } from "./archives.ts";
 
 const MEMBERS = { "set/a.txt": "first", "set/b/c.txt": "second" };
 const UNPACKED = { "set/a.txt": "first", "set/b/c.txt": "second" };
@@ -35,8 +28,7 @@ const SET = {
 const ARCHIVE = published(BYTES, SET);
 
 /** What lies in a folder, hidden files too. */
-const names = (path: string) =>
-  [...Deno.readDirSync(path)].map(({ name }) => name).sort();
+const names = (path: string) => [...Deno.readDirSync(path)].map(({ name }) => name).sort();
 
 /** Obtains the sample from a server with these manners. */
 async function obtainFrom(

@@ -6,11 +6,7 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import {
-  download,
-  DownloadError,
-  type DownloadOptions,
-} from "../../cli/download.ts";
+import { download, DownloadError, type DownloadOptions } from "../../cli/download.ts";
 import { type Answer, ArchiveServer, sampleBytes } from "./archive_server.ts";
 
 const CONTENT = sampleBytes(100_000);

@@ -29,8 +29,7 @@ Deno.test("withLock() returns what the work does, and ends with it when it fails
     const onBusy = () => {
       throw new Error("busy");
     };
-    const lock = <T>(work: () => Promise<T>) =>
-      withLock(`${path}/lock`, onBusy, work);
+    const lock = <T>(work: () => Promise<T>) => withLock(`${path}/lock`, onBusy, work);
     assertEquals(await lock(() => Promise.resolve(7)), 7);
     await assertRejects(
       () => lock(() => Promise.reject(new Error("failed"))),
@@ -46,12 +45,8 @@ Deno.test("withLock() returns what the work does, and ends with it when it fails
 Deno.test("withLock() is not held up by what a killed process left", () =>
   inTemporaryFolder(async (path) => {
     const script = `
-      import { withLock } from ${
-      JSON.stringify(import.meta.resolve("../../cli/file_lock.ts"))
-    };
-      await withLock(${
-      JSON.stringify(`${path}/lock`)
-    }, () => {}, () => new Promise((resolve) => {
+      import { withLock } from ${JSON.stringify(import.meta.resolve("../../cli/file_lock.ts"))};
+      await withLock(${JSON.stringify(`${path}/lock`)}, () => {}, () => new Promise((resolve) => {
         console.log("locked");
         setTimeout(resolve, 60_000);
       }));`;

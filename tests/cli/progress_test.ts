@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { Progress } from "../../cli/progress.ts";
 import type { TrainEvent } from "../../dvn/events.ts";
 import { fakeRun, fakeScenario } from "./fake_run.ts";
@@ -57,8 +52,7 @@ Deno.test("a terminal gets one line, redrawn, and cleared at the end", async () 
   progress.show({ ...STEP, step: 40 });
   progress.clear();
   progress.clear();
-  const figures =
-    "loss 0.123  accuracy 98.8 %  1,235 images/s  1:15 min left  epoch 2/4";
+  const figures = "loss 0.123  accuracy 98.8 %  1,235 images/s  1:15 min left  epoch 2/4";
   assertEquals(written, [
     "\rBuilding ...\x1b[K",
     `\r━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 45 %  ${figures}\x1b[K`,

@@ -1,18 +1,9 @@
-import {
-  assert,
-  assertEquals,
-  assertNotMatch,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertNotMatch, assertStringIncludes } from "@std/assert";
 import { renderReport } from "../../cli/report.ts";
 import { renderChart } from "../../cli/report/chart.ts";
 import { Html, markup } from "../../cli/report/html.ts";
 import { renderUnits } from "../../cli/report/unit_picture.ts";
-import {
-  type RunLine,
-  type RunRecord,
-  sortLines,
-} from "../../cli/run_record.ts";
+import { type RunLine, type RunRecord, sortLines } from "../../cli/run_record.ts";
 import { fakeCosts, fakeRun, fakeScenario, fakeTasks } from "./fake_run.ts";
 
 const NAMES = ["low", '<b>high</b> & "all"'];
@@ -242,9 +233,7 @@ Deno.test("the picture of units marks the blocks that each level computes", () =
   );
   assertEquals(blocks.length, 3 * 9);
   const of = (level: number, state: string) =>
-    blocks.slice(9 * level, 9 * level + 9).filter((block) =>
-      block.endsWith(state)
-    )
+    blocks.slice(9 * level, 9 * level + 9).filter((block) => block.endsWith(state))
       .map((block) => block.slice(0, 2)).sort().join(" ");
   assertEquals(of(0, "joins"), "22");
   assertEquals([of(1, "kept"), of(1, "joins")], ["22", "11 12 21"]);

@@ -2,12 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Progress } from "../../cli/progress.ts";
 import { RunFolder } from "../../cli/run_folder.ts";
 import { RunRecorder } from "../../cli/run_recorder.ts";
-import {
-  isComplete,
-  type ResultRow,
-  type RunLine,
-  sortLines,
-} from "../../cli/run_record.ts";
+import { isComplete, type ResultRow, type RunLine, sortLines } from "../../cli/run_record.ts";
 import type { TrainEvent } from "../../dvn/events.ts";
 import { fakeCosts, fakeRun, fakeScenario, fakeTasks } from "./fake_run.ts";
 

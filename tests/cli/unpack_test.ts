@@ -1,13 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { unpack } from "../../cli/unpack.ts";
-import {
-  inTemporaryFolder,
-  type Members,
-  published,
-  tarGzip,
-  tree,
-  zip,
-} from "./archives.ts";
+import { inTemporaryFolder, type Members, published, tarGzip, tree, zip } from "./archives.ts";
 
 const LONG = "0123456789".repeat(50_000);
 

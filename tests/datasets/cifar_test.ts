@@ -53,8 +53,7 @@ function cifar10Files(changes: Files = {}): Files {
   return files;
 }
 
-const names = (count: number) =>
-  Array.from({ length: count }, (_, i) => `class ${i}\n`).join("");
+const names = (count: number) => Array.from({ length: count }, (_, i) => `class ${i}\n`).join("");
 
 /** Four training and two test pictures; fine class f is of coarse class f % 20. */
 function cifar100Files(changes: Files = {}): Files {

@@ -5,8 +5,7 @@ import { type ImageSet, MemoryImageSet } from "../../datasets/image_set.ts";
 import type { TaskData } from "../../dvn/data.ts";
 
 /** Of optdigits.tes, as the UCI Machine Learning Repository has it. */
-const UCI_SHA256 =
-  "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8";
+const UCI_SHA256 = "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ed9d9216ba7f651b8";
 const UCI_FILE = new URL(
   "../../../shared/data/digits/optdigits.tes",
   import.meta.url,

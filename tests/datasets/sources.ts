@@ -12,9 +12,7 @@ export function memorySource(files: Files): FileSource {
     read: (path) => {
       const content = files[path];
       return Promise.resolve(
-        typeof content === "string"
-          ? new TextEncoder().encode(content)
-          : content,
+        typeof content === "string" ? new TextEncoder().encode(content) : content,
       );
     },
   };

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertRejects,
-  assertStringIncludes,
-} from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import encodeJpeg from "@jsquash/jpeg/encode.js";
 import { decodePicture } from "../../cli/images.ts";
 import {
@@ -322,8 +317,7 @@ const realPart = {
 };
 
 Deno.test({
-  name:
-    "the real Tiny ImageNet is decoded to the pixels that libjpeg-turbo gives",
+  name: "the real Tiny ImageNet is decoded to the pixels that libjpeg-turbo gives",
   ignore: !await hasReal("tiny-imagenet-200"),
   fn: async () => {
     const { train, test, classes } = await loadTinyImageNet(

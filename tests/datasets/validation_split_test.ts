@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { selectClasses, splitClasses } from "../../datasets/class_split.ts";
-import {
-  type Dataset,
-  type ImageSet,
-  MemoryImageSet,
-} from "../../datasets/image_set.ts";
+import { type Dataset, type ImageSet, MemoryImageSet } from "../../datasets/image_set.ts";
 import { splitValidation } from "../../datasets/validation_split.ts";
 import { histogram } from "./sources.ts";
 
@@ -36,9 +32,7 @@ Deno.test("splitValidation() splits off a part of each class and loses none", ()
   assertEquals(histogram(train, 4), [45, 45, 45, 45]);
   assertEquals(histogram(validation, 4), [5, 5, 5, 5]);
   assertEquals(test, data.test);
-  const all = [train, validation].flatMap((set) =>
-    bytesOf(set, (byte) => byte % 4)
-  );
+  const all = [train, validation].flatMap((set) => bytesOf(set, (byte) => byte % 4));
   assertEquals(all.sort((a, b) => a - b), [...Array(200).keys()]);
 });
 

@@ -73,9 +73,7 @@ Deno.test("convLayers(): names, channels, strides and sizes in order", () => {
 
 Deno.test("batchNormLayers(): the first block has no bn1, the stem's is not split", () => {
   const rows = batchNormLayers(small, stem)
-    .map(({ name, channels, split }) =>
-      `${name} ${channels}${split ? "" : " whole"}`
-    );
+    .map(({ name, channels, split }) => `${name} ${channels}${split ? "" : " whole"}`);
   assertEquals(rows, [
     "stem.bn 4 whole",
     "stage1.block1.bn2 6",
@@ -101,9 +99,7 @@ Deno.test("batchNormLayers(): one before each convolution, and the final one", (
 });
 
 Deno.test("stemStride() brings 32, 64 and 96 pixels to 32", () => {
-  const strides = [32, 64, 96].map((side) =>
-    stemStride({ height: side, width: side }, 32)
-  );
+  const strides = [32, 64, 96].map((side) => stemStride({ height: side, width: side }, 32));
   assertEquals(strides, [1, 2, 3]);
 });
 

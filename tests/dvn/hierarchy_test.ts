@@ -127,9 +127,7 @@ Deno.test("scenario J3: three tasks over four units, levels of 2, 3 and 4", () =
     levels: [2, 3, 4],
     orders: [[1, 2, 3, 4], [2, 3, 1, 4], [3, 4, 2, 1]],
   };
-  const first = [0, 1, 2].map((task) =>
-    taskHierarchy(scenario, task).unitsAt(1)
-  );
+  const first = [0, 1, 2].map((task) => taskHierarchy(scenario, task).unitsAt(1));
   assertEquals(first, [[1, 2], [2, 3], [3, 4]]);
   assertEquals(taskHierarchy(scenario, 2).levelOf(4), 1);
   assertEquals(taskHierarchy(scenario, 2).levelOf(2), 2);

@@ -90,9 +90,7 @@ Deno.test("predict() gives the same for one image and for many, in any number", 
 
 Deno.test("virtual() picks the highest level that fits, and names the smallest budget", async () => {
   const net = await tinyNetwork();
-  const [one, two] = [1, 2].map((level) =>
-    net.virtual("b", { level }).cost.bytes
-  );
+  const [one, two] = [1, 2].map((level) => net.virtual("b", { level }).cost.bytes);
   assertEquals(net.virtual("b", { budget: one! }).level, 1);
   assertEquals(net.virtual("b", { budget: two! - 1 }).level, 1);
   assertEquals(net.virtual("b", { budget: two! }).level, 2);
@@ -120,8 +118,7 @@ Deno.test("virtual() picks the highest level that fits, and names the smallest b
 Deno.test("the parameters that a level costs are those the store holds for it", async () => {
   const net = await tinyNetwork();
   const { store } = net;
-  const length = (name: string) =>
-    (store.params.get(name) ?? store.states.get(name))!.length;
+  const length = (name: string) => (store.params.get(name) ?? store.states.get(name))!.length;
   const top = net.virtual("a", { level: 2 }).cost.parameters;
   const names = [...store.params.keys(), ...store.states.keys()];
   const sum = (pattern: RegExp) =>

@@ -44,8 +44,7 @@ Deno.test("parseScenario() fills in the paper's choices", () => {
 });
 
 Deno.test("parseScenario(): the stem is as wide as a ResNet's first stage", () => {
-  const channels = (backbone: unknown) =>
-    parseScenario({ ...MINIMAL, backbone }).stem.channels;
+  const channels = (backbone: unknown) => parseScenario({ ...MINIMAL, backbone }).stem.channels;
   assertEquals(channels({ kind: "resnet", depth: 42 }), 64);
   assertEquals(channels({ kind: "custom", widths: [20, 40], blocks: 1 }), 20);
 });

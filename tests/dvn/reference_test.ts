@@ -173,9 +173,7 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
   const gradients = named(want.backward(), reference.add);
 
   const net = await DeepVirtualNetwork.create(gpu, SCENARIO, DATA);
-  const networks = net.tasks.flatMap((_, task) =>
-    [1, 2].map((level) => ({ task, level }))
-  );
+  const networks = net.tasks.flatMap((_, task) => [1, 2].map((level) => ({ task, level })));
   assertEquals(
     networks.map(({ task, level }) => ({
       task,

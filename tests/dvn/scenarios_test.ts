@@ -1,25 +1,11 @@
-import {
-  assert,
-  assertAlmostEquals,
-  assertEquals,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { backboneStages, stemStride } from "../../dvn/backbone.ts";
 import { networkCost } from "../../dvn/costs.ts";
 import { taskHierarchy } from "../../dvn/hierarchy.ts";
 import { parseScenario, ScenarioError } from "../../dvn/parse_scenario.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
-import {
-  builtInScenario,
-  paperScenarioNames,
-  scenarioNames,
-} from "../../dvn/scenarios/index.ts";
-import {
-  describeScale,
-  scaleNames,
-  scaleScenario,
-  withEpochs,
-} from "../../dvn/scenarios/scale.ts";
+import { builtInScenario, paperScenarioNames, scenarioNames } from "../../dvn/scenarios/index.ts";
+import { describeScale, scaleNames, scaleScenario, withEpochs } from "../../dvn/scenarios/scale.ts";
 import { learningRate } from "../../dvn/schedule.ts";
 
 /** Side of the pictures and classes of each dataset that the scenarios name. */
@@ -36,9 +22,7 @@ function costs(scenario: Scenario, task: number) {
   const { dataset, classes } = scenario.tasks[task]!;
   const count = classes?.length ?? DATASETS[dataset]!.classes;
   const data = { channels: 3, classes: Array<string>(count).fill("") };
-  return scenario.levels.map((_, i) =>
-    networkCost(scenario, task, i + 1, data)
-  );
+  return scenario.levels.map((_, i) => networkCost(scenario, task, i + 1, data));
 }
 
 Deno.test("the built-in scenarios are valid ones, written out in full", () => {

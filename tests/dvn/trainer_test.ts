@@ -11,9 +11,7 @@ type Checkpoint = Extract<TrainEvent, { type: "checkpoint" }>;
 
 /** The events of one type. */
 function ofType<T extends TrainEvent["type"]>(events: TrainEvent[], type: T) {
-  return events.filter((event): event is Extract<TrainEvent, { type: T }> =>
-    event.type === type
-  );
+  return events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
 }
 
 /** Trains a fresh tiny network to the end. */
@@ -52,9 +50,7 @@ function said(events: TrainEvent[]): unknown[] {
     "state",
   ];
   return events.filter(({ type }) => type === "step" || type === "evaluation")
-    .map((event) =>
-      Object.entries(event).filter(([key]) => !timeless.includes(key))
-    );
+    .map((event) => Object.entries(event).filter(([key]) => !timeless.includes(key)));
 }
 
 Deno.test("train() tells start, steps, evaluations and epochs in order, then a checkpoint and the end", async () => {

@@ -87,9 +87,7 @@ Deno.test("a pipeline is compiled once for each kernel and its constants", async
   const before = gpu.pipelineCount;
   const tape = new Tape(gpu);
   const ys = [[one, 2], [one, 2], [one, 3], [ten, 2]] as const;
-  const outputs = ys.map(([kernel, n]) =>
-    tape.output(tape.run(kernel, {}, { y: [1] }, n).y)
-  );
+  const outputs = ys.map(([kernel, n]) => tape.output(tape.run(kernel, {}, { y: [1] }, n).y));
   const plan = await tape.compile("plan");
   plan.run();
   const values = await Promise.all(outputs.map((y) => plan.read(y)));

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertNotEquals,
-  assertThrows,
-} from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { rows, xavier, zeros } from "../../nn/init.ts";
 import { blockRange, ParamStore } from "../../nn/params.ts";
 import { testGpu } from "../gpu.ts";

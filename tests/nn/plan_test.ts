@@ -73,8 +73,7 @@ Deno.test("profile() runs the step once, and tells the time of each kernel", asy
   const gpu = await testGpu();
   const { tape, plan, store } = await trainingStep(gpu);
   if (!gpu.device.features.has("timestamp-query")) {
-    const message =
-      "profile training step: this adapter has no timestamp-query feature";
+    const message = "profile training step: this adapter has no timestamp-query feature";
     await assertRejects(() => plan.profile(), GpuError, message);
     return;
   }

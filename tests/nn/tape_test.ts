@@ -15,9 +15,7 @@ Deno.test("scope() names dispatches by where they were recorded, backward too", 
     "stage1",
     () => tape.scope("block2", () => relu(tape, x)),
   );
-  assertThrows(() =>
-    tape.scope("broken", () => relu(tape, tape.input("", [3])))
-  );
+  assertThrows(() => tape.scope("broken", () => relu(tape, tape.input("", [3]))));
   const z = relu(tape, y);
   tape.setGradient(z, tape.input("dz", [4]));
   tape.backward();
@@ -33,9 +31,8 @@ Deno.test("run() refuses missing tensors, missing shapes and tensors of another 
   const gpu = await testGpu();
   const tape = new Tape(gpu), other = new Tape(gpu);
   const x = tape.input("x", [4]), stranger = other.input("stranger", [4]);
-  const run =
-    (inputs: Record<string, Tensor>, outputs: { y: number[] }) => () =>
-      tape.run(elementwiseKernel, inputs, outputs, { op: "add" });
+  const run = (inputs: Record<string, Tensor>, outputs: { y: number[] }) => () =>
+    tape.run(elementwiseKernel, inputs, outputs, { op: "add" });
   const refuses = (
     work: () => unknown,
     message: string,

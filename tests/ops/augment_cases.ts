@@ -34,8 +34,7 @@ async function runAugment(
   try {
     plan.input(packed, Uint8Array).set(bytes);
     plan.input(maps, Float32Array).set(matrices);
-    const padded = (values: number[]) =>
-      values.map((value, c) => c < channels ? value : 0);
+    const padded = (values: number[]) => values.map((value, c) => c < channels ? value : 0);
     plan.input(normalization, Float32Array).set([
       ...padded(SCALE),
       ...padded(SHIFT),
@@ -114,8 +113,7 @@ export const augmentCases: OpCase[] = [
     },
   })),
   {
-    name:
-      "augment() moves whole pixels exactly: identity, crop and mirror image",
+    name: "augment() moves whole pixels exactly: identity, crop and mirror image",
     run: async (gpu) => {
       const shape: reference.Shape4 = [3, 2, 3, 1];
       const bytes = Uint8Array.from({ length: 18 }, (_, i) => i + 1);

@@ -48,9 +48,7 @@ const SHAPES: reference.Shape4[] = [
 
 const trainingCases = SHAPES.flatMap((shape) =>
   [false, true].map((relu): OpCase => ({
-    name: `batchNorm() in training${
-      relu ? ", with ReLU," : ""
-    } agrees with float64 for [${shape}]`,
+    name: `batchNorm() in training${relu ? ", with ReLU," : ""} agrees with float64 for [${shape}]`,
     run: async (gpu) => {
       const c = shape[3], pixels = reference.size(shape) / c;
       const pairs = randomPairs(c, 3);
@@ -114,8 +112,7 @@ function pairIndices(layout: BlockLayout, units: readonly number[]): number[] {
 
 const otherCases: OpCase[] = [
   {
-    name:
-      "batchNorm() keeps its digits where the mean is a thousand deviations",
+    name: "batchNorm() keeps its digits where the mean is a thousand deviations",
     run: async (gpu) => {
       const shape: reference.Shape4 = [4, 8, 8, 5];
       const mean = 500;
@@ -204,8 +201,7 @@ const otherCases: OpCase[] = [
     },
   },
   {
-    name:
-      "batchNorm() uses and updates the active units of shared arrays, and no other",
+    name: "batchNorm() uses and updates the active units of shared arrays, and no other",
     run: async (gpu) => {
       const layout = pairLayout([3, 1, 3, 2]);
       const shape: reference.Shape4 = [2, 3, 3, 4];
@@ -355,8 +351,7 @@ const otherCases: OpCase[] = [
         "batchNorm: affine has 5 active channels, narrow has 4; declare both for the same units",
       );
       refuses(
-        () =>
-          batchNorm(tape, store, x, shared, running, { ...bn, units: [1, 2] }),
+        () => batchNorm(tape, store, x, shared, running, { ...bn, units: [1, 2] }),
         "batchNorm: units of shared must ascend within 0..1, got [1,2]",
       );
       store.destroy();

@@ -19,8 +19,7 @@ type Geometry = Omit<reference.Conv2d, "co">;
 /** Pixels of a result: terms of its weight's gradient. */
 const pixels = ([n, h, w]: reference.Shape4) => n * h * w;
 
-const total = (widths: readonly number[]) =>
-  widths.reduce((sum, width) => sum + width, 0);
+const total = (widths: readonly number[]) => widths.reduce((sum, width) => sum + width, 0);
 
 const declareWeight = (
   store: ParamStore,
@@ -56,8 +55,7 @@ const DENSE: [
 const denseCases = DENSE.map((
   [shape, co, kernel, stride, padding],
 ): OpCase => ({
-  name:
-    `conv2d() agrees with float64 for k${kernel} s${stride} p${padding} [${shape}] to ${co}`,
+  name: `conv2d() agrees with float64 for k${kernel} s${stride} p${padding} [${shape}] to ${co}`,
   run: async (gpu) => {
     const geometry = { kernel, stride, padding };
     const conv = { co, ...geometry };
@@ -69,8 +67,7 @@ const denseCases = DENSE.map((
     const got = await runOp(gpu, {
       inputs: { x: { shape, values: x } },
       declare: (store) => declareWeight(store, layout, weight),
-      record: (tape, { x }, param, store) =>
-        conv2d(tape, store, x, param, geometry),
+      record: (tape, { x }, param, store) => conv2d(tape, store, x, param, geometry),
       dy: { shape: yShape, values: dy },
     });
     assertClose(got.y, reference.conv2d(x, shape, weight, conv), {
@@ -125,8 +122,7 @@ const UNEVEN: BlockLayout = {
 };
 
 const unitCases = SUBSETS.map((outUnits): OpCase => ({
-  name:
-    `conv2d() computes units [${outUnits}] from any active units, and no other`,
+  name: `conv2d() computes units [${outUnits}] from any active units, and no other`,
   run: async (gpu) => {
     const geometry = { kernel: 3, stride: 2, padding: 1 };
     const flat = random([9, 6, 8], 3);
@@ -140,8 +136,7 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
       const got = await runOp(gpu, {
         inputs: { x: { shape, values: x } },
         declare: (store) => declareWeight(store, UNEVEN, flat),
-        record: (tape, { x }, param, store) =>
-          conv2d(tape, store, x, param, options),
+        record: (tape, { x }, param, store) => conv2d(tape, store, x, param, options),
         dy: { shape: yShape, values: dy },
       });
       const want = unitReference(x, shape, flat, UNEVEN, { ...options, dy });
@@ -162,8 +157,7 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
 
 const sharingCases: OpCase[] = [
   {
-    name:
-      "conv2d() adds the residual, and its gradient to those of the input's other uses",
+    name: "conv2d() adds the residual, and its gradient to those of the input's other uses",
     run: async (gpu) => {
       const shape: reference.Shape4 = [2, 5, 3, 5];
       const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
@@ -202,8 +196,7 @@ const sharingCases: OpCase[] = [
     },
   },
   {
-    name:
-      "conv2d() sums the gradients of a weight's consumers, in each run anew",
+    name: "conv2d() sums the gradients of a weight's consumers, in each run anew",
     run: async (gpu) => {
       const geometry = { kernel: 3, stride: 1, padding: 1 };
       const outUnits = [0, 1];
@@ -253,8 +246,7 @@ const LEVEL = [0, 2];
 
 const levelCases: OpCase[] = [
   {
-    name:
-      "a level has the bits of the network cut out by hand, and the values of the masked one",
+    name: "a level has the bits of the network cut out by hand, and the values of the masked one",
     run: async (gpu) => {
       const geometry = { kernel: 3, stride: 1, padding: 1 };
       const conv = { co: total(WIDTHS), ...geometry };
@@ -272,9 +264,7 @@ const levelCases: OpCase[] = [
         runOp(gpu, {
           inputs: { x: { shape, values: x } },
           declare: (store) =>
-            weights.map((weight, i) =>
-              declareWeight(store, layout, weight, `weight${i}`)
-            ),
+            weights.map((weight, i) => declareWeight(store, layout, weight, `weight${i}`)),
           record: (tape, { x }, params, store) => {
             const options = { ...geometry, inUnits: units, outUnits: units };
             const hidden = conv2d(tape, store, x, params[0]!, options);
@@ -309,9 +299,7 @@ const levelCases: OpCase[] = [
       const fullShape: reference.Shape4 = [2, 4, 5, all];
       const fullX = reference.placeChannels(x, all, channels);
       const fullDy = reference.placeChannels(dy, all, channels);
-      const masked = flats.map((flat) =>
-        reference.maskedBlocks(flat, layout, LEVEL, LEVEL)
-      );
+      const masked = flats.map((flat) => reference.maskedBlocks(flat, layout, LEVEL, LEVEL));
       const hidden = reference.conv2d(fullX, fullShape, masked[0]!, conv);
       const y = reference.conv2d(
         reference.relu(hidden),
@@ -324,8 +312,7 @@ const levelCases: OpCase[] = [
         hidden,
       );
       const dx = reference.conv2dDx(dhidden, fullShape, masked[0]!, conv);
-      const select = (values: Float64Array) =>
-        reference.selectChannels(values, all, channels);
+      const select = (values: Float64Array) => reference.selectChannels(values, all, channels);
       const tolerance = f32Tolerance((9 * active) ** 2);
       assertClose(level.y, select(y), tolerance);
       assertClose(level.dx.x, select(dx), tolerance);
@@ -374,9 +361,7 @@ const levelCases: OpCase[] = [
         tape.setGradient(y, tape.input("dy", y.shape));
         tape.backward();
         store.destroy();
-        const heavy = tape.dispatches.filter(({ kernel }) =>
-          kernel.label.startsWith("conv2d")
-        );
+        const heavy = tape.dispatches.filter(({ kernel }) => kernel.label.startsWith("conv2d"));
         assertEquals(heavy.length, 3);
         return heavy;
       }
@@ -459,8 +444,7 @@ const errorCases: OpCase[] = [
         does(0, 1),
       );
       refuses(
-        () =>
-          conv2d(tape, store, x, weight, { ...geometry, add: x, stride: 2 }),
+        () => conv2d(tape, store, x, weight, { ...geometry, add: x, stride: 2 }),
         "conv2d: add must be [1,1,2,8], got [1,2,4,8]",
       );
       refuses(

@@ -63,18 +63,15 @@ async function runLosses(
   }
 }
 
-const sum = (values: ArrayLike<number>) =>
-  Array.from(values).reduce((a, b) => a + b, 0);
+const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 
 /** exp() and log() err by some units, and more for large arguments. */
-const tolerance = (m: number, magnitude = 1) =>
-  f32Tolerance(m + 8, Math.max(1, magnitude));
+const tolerance = (m: number, magnitude = 1) => f32Tolerance(m + 8, Math.max(1, magnitude));
 
 /** One row; ragged; more rows than lanes. */
 const SHAPES: Shape2[] = [[1, 2], [3, 5], [150, 10]];
 
-const labelsOf = ([n, m]: Shape2) =>
-  Uint32Array.from({ length: n }, (_, row) => (row * 7 + 1) % m);
+const labelsOf = ([n, m]: Shape2) => Uint32Array.from({ length: n }, (_, row) => (row * 7 + 1) % m);
 
 const agreementCases = SHAPES.flatMap((shape): OpCase[] => [
   {
@@ -113,8 +110,7 @@ const agreementCases = SHAPES.flatMap((shape): OpCase[] => [
     },
   },
   ...[1, 2, 4].map((temperature): OpCase => ({
-    name:
-      `distillation() agrees with float64 for [${shape}] at temperature ${temperature}`,
+    name: `distillation() agrees with float64 for [${shape}] at temperature ${temperature}`,
     run: async (gpu) => {
       const [n, m] = shape, weight = 0.3;
       const logits = random(shape, 1).map((value) => 4 * value);
@@ -171,8 +167,7 @@ export const crossEntropyCases: OpCase[] = [
         shape,
         logits,
         { labels },
-        (tape, { logits, labels, counters }) =>
-          crossEntropy(tape, logits, labels, { counters }),
+        (tape, { logits, labels, counters }) => crossEntropy(tape, logits, labels, { counters }),
       );
       const { loss } = reference.softmaxCrossEntropy(logits, shape, labels);
       assertClose([hard.counters[0]!], [sum(loss)], f32Tolerance(4));
@@ -182,9 +177,7 @@ export const crossEntropyCases: OpCase[] = [
         f32Tolerance(8),
       );
 
-      const student = logits.map((value) =>
-        Math.max(-2000, Math.min(2000, value))
-      );
+      const student = logits.map((value) => Math.max(-2000, Math.min(2000, value)));
       const teacher = student.toReversed();
       const soft = await runLosses(
         gpu,
@@ -213,8 +206,7 @@ export const crossEntropyCases: OpCase[] = [
         shape,
         logits,
         { labels: Uint32Array.of(0, 1, 3) },
-        (tape, { logits, labels, counters }) =>
-          crossEntropy(tape, logits, labels, { counters }),
+        (tape, { logits, labels, counters }) => crossEntropy(tape, logits, labels, { counters }),
       );
       assertEquals([...counters.slice(1)], [2, 3]);
     },
@@ -225,16 +217,13 @@ export const crossEntropyCases: OpCase[] = [
       const shape = [70, 5] as const;
       const logits = random(shape, 1);
       const labels = labelsOf(shape);
-      const ignored = labels.map((label, row) =>
-        row % 3 === 0 ? IGNORE_LABEL : label
-      );
+      const ignored = labels.map((label, row) => row % 3 === 0 ? IGNORE_LABEL : label);
       const got = await runLosses(
         gpu,
         shape,
         logits,
         { labels: ignored },
-        (tape, { logits, labels, counters }) =>
-          crossEntropy(tape, logits, labels, { counters }),
+        (tape, { logits, labels, counters }) => crossEntropy(tape, logits, labels, { counters }),
       );
       const counts = (_: unknown, row: number) => row % 3 !== 0;
       const { loss, correct } = reference.softmaxCrossEntropy(

@@ -101,9 +101,7 @@ export async function runOp<const Names extends string, Declared = undefined>(
       plan.input(x[name], Float32Array).set(pad(inputs[name]));
     }
     // An op that only passes the gradient on, such as add(), hands over the very tensor.
-    const seeded = tape.dispatches.some(({ tensors }) =>
-      tensors.includes(seed)
-    );
+    const seeded = tape.dispatches.some(({ tensors }) => tensors.includes(seed));
     if (seeded) plan.input(seed, Float32Array).set(pad(dy));
     for (let run = 0; run < runs; run++) plan.run();
     const result = {
@@ -156,9 +154,7 @@ function unpad(
 ): Float32Array {
   const channels = operand.shape.at(-1)!, stride = storedShape(operand).at(-1)!;
   assertEquals(stored.length, size(storedShape(operand)), `length of ${name}`);
-  const dirty = stored.findIndex((value, i) =>
-    i % stride >= channels && value !== 0
-  );
+  const dirty = stored.findIndex((value, i) => i % stride >= channels && value !== 0);
   assert(dirty < 0, `${name}: its padding holds ${stored[dirty]} at ${dirty}`);
   return stored.filter((_, i) => i % stride < channels);
 }

@@ -37,8 +37,7 @@ export const linearCases: OpCase[] = [
           weight: declare(store, "weight", [c, m], w),
           bias: declare(store, "bias", [m], b),
         }),
-        record: (tape, { x }, { weight, bias }, store) =>
-          linear(tape, store, x, weight, bias),
+        record: (tape, { x }, { weight, bias }, store) => linear(tape, store, x, weight, bias),
         dy: { shape: [n, m], values: dy },
       });
       assertClose(
@@ -53,8 +52,7 @@ export const linearCases: OpCase[] = [
     },
   })),
   {
-    name:
-      "linear() sums the gradients of an input and of parameters used twice, in each run anew",
+    name: "linear() sums the gradients of an input and of parameters used twice, in each run anew",
     run: async (gpu) => {
       const shape = { n: 5, c: 8, m: 8 };
       const x = random([5, 8], 1), dy = random([5, 8], 2);

@@ -1,11 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Gpu } from "../../nn/gpu/gpu.ts";
-import {
-  type BlockLayout,
-  blockRange,
-  type Param,
-  ParamStore,
-} from "../../nn/params.ts";
+import { type BlockLayout, blockRange, type Param, ParamStore } from "../../nn/params.ts";
 import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
 import * as reference from "../reference/mod.ts";
@@ -38,10 +33,8 @@ const hyperOf = (decay: number): reference.Sgd => ({
   weightDecay: decay,
 });
 
-const startOf = ({ length }: Declared, index: number) =>
-  random([length], 10 + index);
-const momentumOf = ({ length }: Declared, index: number) =>
-  random([length], 20 + index);
+const startOf = ({ length }: Declared, index: number) => random([length], 10 + index);
+const momentumOf = ({ length }: Declared, index: number) => random([length], 20 + index);
 const gradientOf = ({ length }: Declared, index: number, step: number) =>
   random([length], 100 * (step + 1) + index);
 
@@ -118,8 +111,7 @@ function check(
   const tolerance = f32Tolerance(4 * steps);
   const moved = [...values.keys()].filter(updates);
   const kept = [...values.keys()].filter((i) => !updates(i));
-  const pick = (array: ArrayLike<number>, indices: number[]) =>
-    indices.map((i) => array[i]!);
+  const pick = (array: ArrayLike<number>, indices: number[]) => indices.map((i) => array[i]!);
   if (moved.length) {
     assertClose(pick(values, moved), pick(weights, moved), tolerance);
     assertClose(pick(momentum, moved), pick(velocity, moved), tolerance);
@@ -159,8 +151,7 @@ export const sgdCases: OpCase[] = [
     },
   },
   {
-    name:
-      "sgd() keeps the bits of frozen blocks and of untouched parameters, value and momentum",
+    name: "sgd() keeps the bits of frozen blocks and of untouched parameters, value and momentum",
     run: async (gpu) => {
       const layout = { taps: 9, inWidths: [1, 3], outWidths: [5, 2] };
       const params: Declared[] = [
@@ -191,10 +182,7 @@ export const sgdCases: OpCase[] = [
           param,
           i,
           run,
-          (at) =>
-            updated.some(({ start, length }) =>
-              at >= start && at < start + length
-            ),
+          (at) => updated.some(({ start, length }) => at >= start && at < start + length),
         );
       });
       assert(got.momentum.get("first")!.some((value) => value !== 0));

@@ -8,20 +8,18 @@ import { type OpCase, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
 
-const SHAPES: { shape: reference.Shape4; sources: number[]; stride: 1 | 2 }[] =
-  [
-    { shape: [1, 1, 1, 1], sources: [0], stride: 1 },
-    { shape: [2, 3, 5, 3], sources: [0, 1, 2, -1, -1], stride: 1 },
-    { shape: [1, 3, 1, 3], sources: [2, 2, -1, 0, 2], stride: 1 }, // one source, three times
-    { shape: [1, 2, 2, 1], sources: [0, -1], stride: 2 },
-    { shape: [3, 6, 4, 5], sources: [0, 1, -1, 2, 3, 4, -1, -1], stride: 2 },
-    { shape: [2, 8, 8, 12], sources: [...Array(12).keys()], stride: 2 },
-  ];
+const SHAPES: { shape: reference.Shape4; sources: number[]; stride: 1 | 2 }[] = [
+  { shape: [1, 1, 1, 1], sources: [0], stride: 1 },
+  { shape: [2, 3, 5, 3], sources: [0, 1, 2, -1, -1], stride: 1 },
+  { shape: [1, 3, 1, 3], sources: [2, 2, -1, 0, 2], stride: 1 }, // one source, three times
+  { shape: [1, 2, 2, 1], sources: [0, -1], stride: 2 },
+  { shape: [3, 6, 4, 5], sources: [0, 1, -1, 2, 3, 4, -1, -1], stride: 2 },
+  { shape: [2, 8, 8, 12], sources: [...Array(12).keys()], stride: 2 },
+];
 
 export const shortcutCases: OpCase[] = [
   ...SHAPES.map(({ shape, sources, stride }): OpCase => ({
-    name:
-      `shortcut() agrees with float64 for s${stride} [${shape}] by [${sources}]`,
+    name: `shortcut() agrees with float64 for s${stride} [${shape}] by [${sources}]`,
     run: async (gpu) => {
       const map = Int32Array.from(sources);
       const outShape = reference.shortcutShape(shape, map, stride);
@@ -73,8 +71,7 @@ export const shortcutCases: OpCase[] = [
     run: (gpu) => {
       const tape = new Tape(gpu);
       const x = tape.input("x", [1, 3, 4, 4]);
-      const rule =
-        "shortcut: x must be [n, h, w, ci] with h and w multiples of the stride";
+      const rule = "shortcut: x must be [n, h, w, ci] with h and w multiples of the stride";
       const refuses = (
         sources: number[],
         stride: number,

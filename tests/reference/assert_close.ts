@@ -66,9 +66,7 @@ export function assertClose(
   if (got.length === 0) throw new Error("nothing to compare: both are empty");
   if (shape && size(shape) !== got.length) {
     throw new RangeError(
-      `assertClose: shape [${shape}] has ${
-        size(shape)
-      } values, the arrays ${got.length}`,
+      `assertClose: shape [${shape}] has ${size(shape)} values, the arrays ${got.length}`,
     );
   }
   let worst = 0, worstRatio = 0, differing = 0;
@@ -92,7 +90,5 @@ export function assertClose(
 }
 
 function position(index: number, shape: Shape): number[] {
-  return shape.map((extent, axis) =>
-    Math.floor(index / size(shape.slice(axis + 1))) % extent
-  );
+  return shape.map((extent, axis) => Math.floor(index / size(shape.slice(axis + 1))) % extent);
 }

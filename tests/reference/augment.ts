@@ -25,9 +25,7 @@ export function augment(
   checkLength("augment: scale", scale, [c]);
   checkLength("augment: shift", shift, [c]);
   const byteAt = (image: number, y: number, x: number, channel: number) =>
-    y < 0 || y >= h || x < 0 || x >= w
-      ? 0
-      : bytes[((image * h + y) * w + x) * c + channel]!;
+    y < 0 || y >= h || x < 0 || x >= w ? 0 : bytes[((image * h + y) * w + x) * c + channel]!;
 
   const result = new Float64Array(n * h * w * c);
   let at = 0;

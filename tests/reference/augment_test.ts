@@ -106,9 +106,7 @@ Deno.test("augment() of a zoom reads a linear ramp exactly", () => {
   const shape: Shape4 = [1, 4, 9, 1];
   const images = new Uint8Array(36).map((_, i) => 10 * (i % 9) + 5); // 10 times the centre's x
   const zoom = mat3.scale(mat3.translation([2, 1]), [0.5, 0.5]);
-  const want = new Float64Array(36).map((_, i) =>
-    10 * (2 + 0.5 * (i % 9 + 0.5))
-  );
+  const want = new Float64Array(36).map((_, i) => 10 * (2 + 0.5 * (i % 9 + 0.5)));
   assertClose(moved(images, shape, zoom), want, FLOAT32);
 });
 

@@ -28,9 +28,7 @@ function normalise(
   epsilon: number,
 ): Float64Array {
   const c = mean.length;
-  return x.map((value, i) =>
-    (value - mean[i % c]!) / Math.sqrt(variance[i % c]! + epsilon)
-  );
+  return x.map((value, i) => (value - mean[i % c]!) / Math.sqrt(variance[i % c]! + epsilon));
 }
 
 /** `normalised * scale + shift`, then perhaps ReLU. */
@@ -40,9 +38,7 @@ function applyAffine(
   options: BatchNorm,
 ): Float64Array {
   const c = affine.length / 2;
-  const y = normalised.map((value, i) =>
-    value * affine[i % c]! + affine[c + i % c]!
-  );
+  const y = normalised.map((value, i) => value * affine[i % c]! + affine[c + i % c]!);
   return options.relu ? relu(y) : y;
 }
 
@@ -78,9 +74,7 @@ export function batchNormTraining(
       affine,
       options,
     ),
-    running: running.map((old, i) =>
-      momentum * old + (1 - momentum) * batch[i]!
-    ),
+    running: running.map((old, i) => momentum * old + (1 - momentum) * batch[i]!),
   };
 }
 
@@ -104,9 +98,7 @@ export function batchNormGrad(
   checkLength("batchNormGrad: affine", affine, [2, c]);
   const { mean, variance, count } = moments(x, c);
   const normalised = normalise(x, mean, variance, options.epsilon);
-  const d = options.relu
-    ? reluGrad(dy, applyAffine(normalised, affine, options))
-    : dy;
+  const d = options.relu ? reluGrad(dy, applyAffine(normalised, affine, options)) : dy;
   const daffine = new Float64Array(2 * c);
   d.forEach((value, i) => {
     daffine[i % c]! += value * normalised[i]!;

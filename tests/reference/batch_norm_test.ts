@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { assertClose } from "./assert_close.ts";
-import {
-  batchNormGrad,
-  batchNormInference,
-  batchNormTraining,
-} from "./batch_norm.ts";
+import { batchNormGrad, batchNormInference, batchNormTraining } from "./batch_norm.ts";
 import { assertGradient, dot } from "./numerical_grad.ts";
 import { random } from "./random.ts";
 import type { Shape4 } from "./shape.ts";
@@ -90,8 +86,7 @@ Deno.test("batchNormTraining() keeps its digits far from zero", () => {
   const shape = [64, 1], x = random(shape, 5), affine = Float64Array.of(1, 0);
   const running = new Float64Array(2);
   const near = batchNormTraining(x, shape, affine, running, OPTIONS).y;
-  const far =
-    batchNormTraining(x.map((v) => v + 1e4), shape, affine, running, OPTIONS).y;
+  const far = batchNormTraining(x.map((v) => v + 1e4), shape, affine, running, OPTIONS).y;
   assertClose(far, near, { rtol: 1e-9, atol: 1e-9 });
 });
 
@@ -107,9 +102,7 @@ Deno.test("batchNormInference() with the batch's own statistics equals training"
       new Float64Array(6),
       options,
     );
-    const biased = running.map((value, i) =>
-      i < 3 ? value : value * (count - 1) / count
-    );
+    const biased = running.map((value, i) => i < 3 ? value : value * (count - 1) / count);
     assertClose(
       batchNormInference(x, shape, affine, biased, options),
       y,

@@ -18,8 +18,7 @@ export interface Conv2d {
  */
 export function conv2dShape([n, h, w]: Shape4, conv: Conv2d): Shape4 {
   const { co, kernel, stride, padding } = conv;
-  const side = (extent: number) =>
-    Math.floor((extent + 2 * padding - kernel) / stride) + 1;
+  const side = (extent: number) => Math.floor((extent + 2 * padding - kernel) / stride) + 1;
   if (side(h) < 1 || side(w) < 1) {
     throw new RangeError(
       `conv2d: a kernel of ${kernel} does not fit ${h}x${w} padded by ${padding}`,

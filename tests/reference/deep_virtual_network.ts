@@ -6,16 +6,8 @@ import {
 } from "./residual_network.ts";
 import type { Shape4 } from "./shape.ts";
 import { paddedUnits } from "./shortcut.ts";
-import {
-  softmaxCrossEntropy,
-  softmaxCrossEntropyGrad,
-} from "./softmax_cross_entropy.ts";
-import {
-  activeChannels,
-  type BlockLayout,
-  gatherBlocks,
-  scatterBlocks,
-} from "./unit_blocks.ts";
+import { softmaxCrossEntropy, softmaxCrossEntropyGrad } from "./softmax_cross_entropy.ts";
+import { activeChannels, type BlockLayout, gatherBlocks, scatterBlocks } from "./unit_blocks.ts";
 
 /** Tasks that share the units of one backbone. Units, tasks and networks count from 0. */
 export interface DeepVirtualNetwork {
@@ -54,8 +46,7 @@ export interface Batch {
   labels: ArrayLike<number>;
 }
 
-const sum = (values: ArrayLike<number>) =>
-  Array.from(values).reduce((a, b) => a + b, 0);
+const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
 
 /** How each shared convolution is cut into blocks. The stem's channels are one unit. */
 export function blockLayouts(dvn: DeepVirtualNetwork): BlockLayout[] {
@@ -83,9 +74,7 @@ export function cutNetwork(
   const { shape, stemStride, classes } = dvn.tasks[task]!;
   const { channels, kernel, padding } = dvn.stem;
   const widths = dvn.widths.map((stage) => units.map((unit) => stage[unit]!));
-  const stemMap = activeChannels(dvn.widths[0]!, units).map((c) =>
-    dvn.stemMap[c]!
-  );
+  const stemMap = activeChannels(dvn.widths[0]!, units).map((c) => dvn.stemMap[c]!);
   return {
     shape,
     stem: { co: channels, kernel, padding, stride: stemStride },
@@ -203,9 +192,7 @@ export function randomParameters(
   const draw = (...shape: number[]) => random(shape, seed++);
   const taps = dvn.stem.kernel ** 2;
   return {
-    stems: dvn.tasks.map(({ shape }) =>
-      draw(taps, shape[3], dvn.stem.channels)
-    ),
+    stems: dvn.tasks.map(({ shape }) => draw(taps, shape[3], dvn.stem.channels)),
     convs: blockLayouts(dvn).map(({ taps, inWidths, outWidths }) => {
       return draw(taps, sum(inWidths), sum(outWidths));
     }),
@@ -226,8 +213,6 @@ export function randomParameters(
 /** Running statistics before the first step: means 0, variances 1. */
 export function initialStatistics(dvn: DeepVirtualNetwork): Float64Array[][] {
   return dvn.networks.map((_, index) =>
-    normalisedChannels(dvn, index).map((c) =>
-      new Float64Array(2 * c).fill(1, c)
-    )
+    normalisedChannels(dvn, index).map((c) => new Float64Array(2 * c).fill(1, c))
   );
 }

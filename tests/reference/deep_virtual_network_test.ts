@@ -66,9 +66,7 @@ function named(parameters: DvnParameters): [string, Float64Array][] {
 /** A matrix of so many columns, turned over. */
 function transpose(matrix: Float64Array, columns: number): Float64Array {
   const rows = matrix.length / columns;
-  return matrix.map((_, i) =>
-    matrix[i % rows * columns + Math.floor(i / rows)]!
-  );
+  return matrix.map((_, i) => matrix[i % rows * columns + Math.floor(i / rows)]!);
 }
 
 const GRADIENTS = deepVirtualNetwork(DVN, PARAMETERS, RUNNING, BATCHES)
@@ -114,9 +112,7 @@ for (const blocks of [1, 2]) {
     dvn.networks.forEach(({ task, units }, index) => {
       const { shape: [n], classes } = dvn.tasks[task]!;
       const { images, labels } = BATCHES[task]!;
-      const active = widths.map((stage, i) =>
-        activeChannels(stage, inputs(i, units))
-      );
+      const active = widths.map((stage, i) => activeChannels(stage, inputs(i, units)));
       const cut = cutParameters(dvn, parameters, index);
       const columns = placeChannels(
         transpose(cut.headWeight, classes),
@@ -129,9 +125,7 @@ for (const blocks of [1, 2]) {
           maskedBlocks(flat, layouts[i]!, units, inputs(i, units))
         ),
         // A scale and a shift of 0 mask what a normalisation gives.
-        affines: cut.affines.map((affine, i) =>
-          placeChannels(affine, count[i]!, active[i]!)
-        ),
+        affines: cut.affines.map((affine, i) => placeChannels(affine, count[i]!, active[i]!)),
         headWeight: transpose(columns, count.at(-1)!),
       };
       const whole = cutNetwork(
@@ -162,9 +156,7 @@ for (const blocks of [1, 2]) {
       });
       dfull.convs.forEach((dense, i) => {
         const want = new Set(active[i]!), co = count[i + 1]!;
-        const rows = dense.filter((_, at) =>
-          want.has(Math.floor(at / co) % count[i]!)
-        );
+        const rows = dense.filter((_, at) => want.has(Math.floor(at / co) % count[i]!));
         assertClose(
           dlevel.convs[i]!,
           selectChannels(rows, co, active[i + 1]!),
@@ -184,9 +176,7 @@ Deno.test("eq. (5): the joint gradient is the sum of each network's own", () => 
       [RUNNING[index]!],
       BATCHES,
     ).backward();
-    alone.convs.forEach((flat, i) =>
-      flat.forEach((value, at) => sum[i]![at]! += value)
-    );
+    alone.convs.forEach((flat, i) => flat.forEach((value, at) => sum[i]![at]! += value));
     // Each block (out unit, in unit) has a gradient if, and only if, both are active.
     blockLayouts(DVN).forEach((layout, i) => {
       for (const out of [0, 1]) {
@@ -206,9 +196,7 @@ Deno.test("running statistics are those of each network's own batch", () => {
   const { running } = deepVirtualNetwork(DVN, PARAMETERS, RUNNING, BATCHES);
   running.forEach((network, index) => {
     const { units } = DVN.networks[index]!;
-    const channels = DVN.widths.map((stage) =>
-      activeChannels(stage, units).length
-    );
+    const channels = DVN.widths.map((stage) => activeChannels(stage, units).length);
     const [first, second] = channels as [number, number];
     assertEquals(network.map((array) => array.length / 2), [
       2,
@@ -219,9 +207,7 @@ Deno.test("running statistics are those of each network's own batch", () => {
     ]);
     network.forEach((array, i) => {
       assert(
-        array.every((value) =>
-          Number.isFinite(value) && value !== 0 && value !== 1
-        ),
+        array.every((value) => Number.isFinite(value) && value !== 0 && value !== 1),
       );
       const variances = array.subarray(array.length / 2);
       assert(variances.every((value) => value >= 0.9), `normalisation ${i}`);

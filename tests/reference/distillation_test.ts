@@ -18,9 +18,7 @@ for (const { shape, temperature, weight } of CASES) {
     const logits = random(shape, 1).map((value) => 4 * value);
     const teacher = random(shape, 2).map((value) => 4 * value);
     const mean = (logits: Float64Array) =>
-      distillation(logits, teacher, shape, temperature).reduce((a, b) =>
-        a + b
-      ) / shape[0];
+      distillation(logits, teacher, shape, temperature).reduce((a, b) => a + b) / shape[0];
     assertGradient(
       distillationGrad(logits, teacher, shape, temperature, weight),
       (logits) => weight * mean(logits),
@@ -31,9 +29,7 @@ for (const { shape, temperature, weight } of CASES) {
 
 Deno.test("distillation() from a certain teacher is the cross-entropy at T = 1", () => {
   const logits = random([3, 4], 1), labels = [2, 0, 3];
-  const teacher = new Float64Array(12).map((_, i) =>
-    i % 4 === labels[Math.floor(i / 4)] ? 1e3 : 0
-  );
+  const teacher = new Float64Array(12).map((_, i) => i % 4 === labels[Math.floor(i / 4)] ? 1e3 : 0);
   assertClose(
     distillation(logits, teacher, [3, 4], 1),
     softmaxCrossEntropy(logits, [3, 4], labels).loss,

@@ -1,8 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  globalAveragePool,
-  globalAveragePoolGrad,
-} from "./global_average_pool.ts";
+import { globalAveragePool, globalAveragePoolGrad } from "./global_average_pool.ts";
 import { assertGradient, dot } from "./numerical_grad.ts";
 import { random } from "./random.ts";
 import type { Shape4 } from "./shape.ts";

@@ -1,20 +1,7 @@
 import { add } from "./add.ts";
-import {
-  batchNormGrad,
-  batchNormInference,
-  batchNormTraining,
-} from "./batch_norm.ts";
-import {
-  type Conv2d,
-  conv2d,
-  conv2dDw,
-  conv2dDx,
-  conv2dShape,
-} from "./conv2d.ts";
-import {
-  globalAveragePool,
-  globalAveragePoolGrad,
-} from "./global_average_pool.ts";
+import { batchNormGrad, batchNormInference, batchNormTraining } from "./batch_norm.ts";
+import { type Conv2d, conv2d, conv2dDw, conv2dDx, conv2dShape } from "./conv2d.ts";
+import { globalAveragePool, globalAveragePoolGrad } from "./global_average_pool.ts";
 import { linear, linearGrad } from "./linear.ts";
 import type { Shape4 } from "./shape.ts";
 import { shortcut, shortcutGrad } from "./shortcut.ts";

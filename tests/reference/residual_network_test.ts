@@ -21,9 +21,7 @@ const NETWORK: ResidualNetwork = {
 const PARAMETERS: ResidualParameters = {
   stem: random([9, 2, 3], 1),
   convs: [2, 3, 4, 5].map((seed) => random([9, 3, 3], seed)),
-  affines: [6, 7, 8, 9, 10].map((seed) =>
-    random([2, 3], seed, { offZero: 0.2 })
-  ),
+  affines: [6, 7, 8, 9, 10].map((seed) => random([2, 3], seed, { offZero: 0.2 })),
   headWeight: random([3, 4], 11),
   headBias: random([4], 12),
 };
@@ -105,10 +103,8 @@ Deno.test("residualNetwork() chains its parts as worked by hand for one channel"
       Math.max(0, (value - middle) / Math.sqrt(variance + 0.01) * scale + shift)
     );
   };
-  const conv = (i: number, x: Float64Array) =>
-    x.map((value) => value * weights[i]!);
-  const plus = (a: Float64Array, b: Float64Array) =>
-    a.map((value, i) => value + b[i]!);
+  const conv = (i: number, x: Float64Array) => x.map((value) => value * weights[i]!);
+  const plus = (a: Float64Array, b: Float64Array) => a.map((value, i) => value + b[i]!);
 
   const x = batchNormRelu(0, images.map((value) => 3 * value));
   const y = plus(conv(1, batchNormRelu(1, conv(0, x))), x);

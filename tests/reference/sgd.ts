@@ -27,9 +27,7 @@ export function sgd(
   const g = gradient.map((value, i) => value + weightDecay * weights[i]!);
   const v = velocity.map((value, i) => momentum * value + g[i]!);
   return {
-    weights: weights.map((value, i) =>
-      value - learningRate * (g[i]! + momentum * v[i]!)
-    ),
+    weights: weights.map((value, i) => value - learningRate * (g[i]! + momentum * v[i]!)),
     velocity: v,
   };
 }

@@ -23,9 +23,7 @@ export function checkLength(
 ): void {
   if (values.length !== size(shape)) {
     throw new RangeError(
-      `${name} must hold the ${
-        size(shape)
-      } values of [${shape}], got ${values.length}`,
+      `${name} must hold the ${size(shape)} values of [${shape}], got ${values.length}`,
     );
   }
 }

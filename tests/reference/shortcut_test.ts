@@ -2,12 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { assertGradient, dot } from "./numerical_grad.ts";
 import { random } from "./random.ts";
 import type { Shape4 } from "./shape.ts";
-import {
-  paddedUnits,
-  shortcut,
-  shortcutGrad,
-  shortcutShape,
-} from "./shortcut.ts";
+import { paddedUnits, shortcut, shortcutGrad, shortcutShape } from "./shortcut.ts";
 
 const CASES: { shape: Shape4; map: number[]; stride: 1 | 2 }[] = [
   { shape: [1, 1, 1, 1], map: [0], stride: 1 },

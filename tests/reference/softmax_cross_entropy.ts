@@ -18,9 +18,7 @@ export function logSoftmax(
   checkLength("softmax: logits", logits, [n, m]);
   const result = new Float64Array(n * m);
   for (let row = 0; row < n; row++) {
-    const z = logits.subarray(row * m, (row + 1) * m).map((value) =>
-      value / temperature
-    );
+    const z = logits.subarray(row * m, (row + 1) * m).map((value) => value / temperature);
     const highest = z.reduce((a, b) => Math.max(a, b), -Infinity);
     const sum = z.reduce(
       (total, value) => total + Math.exp(value - highest),
@@ -41,9 +39,7 @@ function checkLabels(labels: ArrayLike<number>, n: number, m: number): void {
       !Number.isInteger(labels[row]) || labels[row]! < 0 || labels[row]! >= m
     ) {
       throw new RangeError(
-        `softmaxCrossEntropy: label ${
-          labels[row]
-        } of row ${row} is not a class in 0..${m - 1}`,
+        `softmaxCrossEntropy: label ${labels[row]} of row ${row} is not a class in 0..${m - 1}`,
       );
     }
   }

@@ -2,11 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { assertClose } from "./assert_close.ts";
 import { assertGradient } from "./numerical_grad.ts";
 import { random } from "./random.ts";
-import {
-  softmax,
-  softmaxCrossEntropy,
-  softmaxCrossEntropyGrad,
-} from "./softmax_cross_entropy.ts";
+import { softmax, softmaxCrossEntropy, softmaxCrossEntropyGrad } from "./softmax_cross_entropy.ts";
 
 const ROUNDING = { rtol: 1e-12, atol: 1e-12 };
 
@@ -18,9 +14,7 @@ for (const shape of CASES) {
       const logits = random(shape, 1).map((value) => 4 * value);
       const labels = Array.from({ length: n }, (_, row) => (row * 3 + 1) % m);
       const mean = (logits: Float64Array) =>
-        softmaxCrossEntropy(logits, shape, labels).loss.reduce((a, b) =>
-          a + b
-        ) / n;
+        softmaxCrossEntropy(logits, shape, labels).loss.reduce((a, b) => a + b) / n;
       assertGradient(
         softmaxCrossEntropyGrad(logits, shape, labels, weight),
         (logits) => weight * mean(logits),
@@ -39,8 +33,7 @@ Deno.test("softmaxCrossEntropy() agrees with logarithms worked by hand", () => {
 
 Deno.test("softmaxCrossEntropy() takes the lowest of equal classes for its answer", () => {
   const logits = Float64Array.of(1, 2, 2);
-  const correct = (label: number) =>
-    softmaxCrossEntropy(logits, [1, 3], [label]).correct[0];
+  const correct = (label: number) => softmaxCrossEntropy(logits, [1, 3], [label]).correct[0];
   assertEquals([0, 1, 2].map(correct), [0, 1, 0]);
 });
 

@@ -11,9 +11,7 @@ async function check(files: Record<string, string>): Promise<string[]> {
       await Deno.mkdir(dirname(path), { recursive: true });
       await Deno.writeTextFile(path, text);
     }
-    return (await findOffences(root)).map(({ file, line, rule }) =>
-      `${file}:${line}: ${rule}`
-    );
+    return (await findOffences(root)).map(({ file, line, rule }) => `${file}:${line}: ${rule}`);
   } finally {
     await Deno.remove(root, { recursive: true });
   }
@@ -22,21 +20,15 @@ async function check(files: Record<string, string>): Promise<string[]> {
 Deno.test("check_layers passes a tree that keeps the rules", async () => {
   const offences = await check({
     "shaders/relu.wgsl": "fn main() {}",
-    "shaders/relu.ts":
-      `import wgsl from "./relu.wgsl" with { type: "text" };\nexport { wgsl };`,
-    "nn/relu.ts":
-      `export * from "../shaders/relu.ts";\n// Deno.env is only named here`,
+    "shaders/relu.ts": `import wgsl from "./relu.wgsl" with { type: "text" };\nexport { wgsl };`,
+    "nn/relu.ts": `export * from "../shaders/relu.ts";\n// Deno.env is only named here`,
     "nn/gpu.ts": `export const adapter = () => navigator.gpu.requestAdapter();`,
-    "dvn/net.ts":
-      `import { wgsl } from "../nn/relu.ts";\nexport const text: string = wgsl;`,
-    "datasets/digits.ts":
-      `export const digits = () => import("./digits_data.ts");`,
+    "dvn/net.ts": `import { wgsl } from "../nn/relu.ts";\nexport const text: string = wgsl;`,
+    "datasets/digits.ts": `export const digits = () => import("./digits_data.ts");`,
     "datasets/digits_data.ts": `export default "0";`,
-    "mod.ts":
-      `export * from "./dvn/net.ts";\nexport * from "./datasets/digits.ts";`,
+    "mod.ts": `export * from "./dvn/net.ts";\nexport * from "./datasets/digits.ts";`,
     "web/page.ts": `import { text } from "../mod.ts";\nconsole.log(text);`,
-    "cli/train.ts":
-      `import { text } from "../dvn/net.ts";\nconsole.log(text, Deno.args);`,
+    "cli/train.ts": `import { text } from "../dvn/net.ts";\nconsole.log(text, Deno.args);`,
     "tests/net_test.ts":
       `import "../web/page.ts";\nimport "../cli/train.ts";\nimport "fast-check";`,
   });
@@ -92,17 +84,14 @@ Deno.test("check_layers names imports that need an import map, Node or a network
   });
   assertEquals(
     offences,
-    specifiers.map((specifier, i) =>
-      `nn/a.ts:${i + 1}: imports "${specifier}", ${way}`
-    ),
+    specifiers.map((specifier, i) => `nn/a.ts:${i + 1}: imports "${specifier}", ${way}`),
   );
 });
 
 Deno.test("check_layers finds cycles between files, of types and dynamic imports too", async () => {
   const offences = await check({
     "nn/a.ts": `import type { B } from "./b.ts";\nexport type A = B;`,
-    "nn/b.ts":
-      `export type B = number;\nexport const late = () => import("./c.ts");`,
+    "nn/b.ts": `export type B = number;\nexport const late = () => import("./c.ts");`,
     "nn/c.ts": `export * from "./d.ts";\nexport * from "./a.ts";`,
     "nn/d.ts": "export {};",
     "tests/self.ts": `import "./self.ts";`,
@@ -114,13 +103,10 @@ Deno.test("check_layers finds cycles between files, of types and dynamic imports
 });
 
 Deno.test("check_layers finds Deno's and Node's globals in library code", async () => {
-  const why =
-    "fails to compile without Deno's and Node's types, which library code must: ";
+  const why = "fails to compile without Deno's and Node's types, which library code must: ";
   const offences = await check({
-    "nn/a.ts":
-      `export const text = "Deno.env";\nexport const a = Deno.env.get("A");`,
-    "datasets/b.ts":
-      `export const a = process.env;\nexport const b = Buffer.from("b");`,
+    "nn/a.ts": `export const text = "Deno.env";\nexport const a = Deno.env.get("A");`,
+    "datasets/b.ts": `export const a = process.env;\nexport const b = Buffer.from("b");`,
     "tools/c.ts": `console.log(Deno.args);`,
   });
   assertEquals(offences, [
