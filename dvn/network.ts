@@ -205,11 +205,10 @@ export class DeepVirtualNetwork {
     const bytes = this.scenario.levels.map((_, index) => this.cost(task, index + 1).bytes);
     const fitting = bytes.findLastIndex((cost) => cost <= budget);
     if (fitting < 0) {
+      const { name } = this.tasks[task]!;
       throw new RangeError(
-        `no level of task ${
-          this.tasks[task]!.name
-        } fits a budget of ${budget} bytes: level 1, the ` +
-          `smallest, needs ${bytes[0]} bytes`,
+        `no level of task ${name} fits a budget of ${budget} bytes: level 1, the smallest, needs ` +
+          `${bytes[0]} bytes`,
       );
     }
     return fitting + 1;
