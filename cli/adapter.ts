@@ -60,7 +60,10 @@ export async function prepareAdapter(
     log = (line) => console.error(line),
   } = options;
   const platform = currentPlatform();
-  if (platform.os === "linux") ensureRuntimeDir();
+  if (platform.os === "linux") {
+    ensureRuntimeDir();
+    await ensureShaderCache();
+  }
   const embedded = await chooseDriver(platform, force, cacheDir, log);
   const adapter = await navigator.gpu.requestAdapter({
     powerPreference: "high-performance",
@@ -157,4 +160,20 @@ function forceFromEnvironment(): Force | undefined {
 function ensureRuntimeDir(): void {
   if (isAbsolute(Deno.env.get("XDG_RUNTIME_DIR") ?? "")) return;
   Deno.env.set("XDG_RUNTIME_DIR", "/dev/null");
+}
+
+/**
+ * Makes the folder that Mesa keeps compiled shaders under, or has it keep none: it makes only the last
+ * part of the path itself, and complains on stderr if that fails.
+ */
+async function ensureShaderCache(): Promise<void> {
+  const told = ["MESA_SHADER_CACHE_DIR", "MESA_SHADER_CACHE_DISABLE"].some((name) =>
+    Deno.env.get(name)
+  );
+  if (told) return;
+  try {
+    await Deno.mkdir(defaultCacheDir(), { recursive: true }); // beside Mesa's: both or neither can be made
+  } catch {
+    Deno.env.set("MESA_SHADER_CACHE_DISABLE", "true");
+  }
 }

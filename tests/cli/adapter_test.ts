@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { packTar } from "modern-tar";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { hasEmbedded, noAdapter, notEmbedded, prepareAdapter } from "../../cli/adapter.ts";
 import { currentPlatform, lavapipeCommand } from "../../cli/adapter/advice.ts";
 import { defaultCacheDir, installSwiftShader } from "../../cli/adapter/swiftshader.ts";
@@ -89,6 +89,27 @@ async function withEnvironment(
 function listFiles(folder: string): string[] {
   return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
 }
+
+Deno.test({
+  name: "drivers say nothing on stderr where the cache's parents are missing, or cannot be made",
+  ignore: currentPlatform().os !== "linux",
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    // Deno would look for its packages in that cache too.
+    const packages = Deno.env.get("DENO_DIR") ?? join(dirname(defaultCacheDir()), "deno");
+    try {
+      for (const cache of [join(folder, "no", "such", "cache"), "/proc/none"]) {
+        const { kind } = await find(
+          { XDG_CACHE_HOME: cache, DENO_DIR: packages },
+          join(folder, "ours"),
+        );
+        assert(kind.length > 0);
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
 
 embeddedTest("DVN_ADAPTER=embedded computes on SwiftShader", async (cache) => {
   const variables = { DVN_ADAPTER: "embedded" };
