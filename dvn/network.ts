@@ -300,8 +300,12 @@ export class DeepVirtualNetwork {
           name,
           () =>
             conv2d(tape, this.store, x, this.#param(`${name}.weight`), {
-              ...{ kernel: 3, stride, padding: 1, add },
-              ...{ inUnits: inIsStem ? [0] : units, outUnits: units },
+              kernel: 3,
+              stride,
+              padding: 1,
+              inUnits: inIsStem ? [0] : units,
+              outUnits: units,
+              add,
             }),
         );
       let x = stem;

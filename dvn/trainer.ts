@@ -8,7 +8,7 @@ import type { Tensor } from "../nn/tensor.ts";
 import { augmentationMatrices } from "./augmentation.ts";
 import { type BatchInput, recordInput } from "./batch_input.ts";
 import { Counters } from "./counters.ts";
-import type { ImageSet, TaskData } from "./data.ts";
+import type { TaskData } from "./data.ts";
 import { Evaluator } from "./evaluate.ts";
 import type { NetworkScore, TrainEvent } from "./events.ts";
 import { dvnMethod, type Method, type Phase } from "./method.ts";
@@ -65,7 +65,7 @@ export async function* train(
 interface PhasePlan {
   plan: Plan;
   hyper: Tensor;
-  batches: { task: number; input: BatchInput; labels: Tensor }[];
+  batches: { task: number; input: BatchInput; labels: Tensor; order: ImageOrder }[];
   counters: Counters;
 }
 
@@ -204,7 +204,8 @@ class Trainer {
   /** Records and compiles one step: every loss of the phase, forward and backward, and the update. */
   async #compile({ name, losses, frozen }: Phase): Promise<PhasePlan> {
     const { net } = this;
-    const { gpu, scenario: { training } } = net;
+    const { gpu, scenario } = net;
+    const { training } = scenario;
     const tape = new Tape(gpu);
     const counters = new Counters(
       gpu,
@@ -230,7 +231,9 @@ class Trainer {
         tape.backward(mark);
       });
       tape.backward();
-      return { task, input, labels };
+      const { name } = net.tasks[task]!;
+      const order = new ImageOrder(this.data[name]!.train.length, scenario.seed, name);
+      return { task, input, labels, order };
     });
     sgd(tape, net.store, hyper, frozen);
     const plan = await tape.compile(`train ${name}`);
@@ -248,16 +251,10 @@ class Trainer {
       training.momentum,
       training.weightDecay,
     ]);
-    for (const { task, input, labels } of batches) {
+    for (const { task, input, labels, order } of batches) {
       const { name, height, width, channels } = net.tasks[task]!;
       const { train } = data[name]!;
-      const indices = batchIndices(
-        train,
-        this.#step,
-        training.batchSize,
-        seed,
-        name,
-      );
+      const indices = order.indices(this.#step, training.batchSize);
       const bytes = plan.input(input.bytes, Uint8Array);
       train.read(
         indices,
@@ -397,24 +394,26 @@ class Trainer {
   }
 }
 
-/** Which images a step trains on: pass after pass over the set, each in a new order, no image left out. */
-function batchIndices(
-  { length }: ImageSet,
-  step: number,
-  batch: number,
-  seed: number,
-  task: string,
-): Uint32Array {
-  const indices = new Uint32Array(batch);
-  let pass = -1;
-  let order: Uint32Array = new Uint32Array();
-  for (let i = 0; i < batch; i++) {
-    const position = step * batch + i;
-    if (Math.floor(position / length) !== pass) {
-      pass = Math.floor(position / length);
-      order = new Random(seed, task, "order", pass).permutation(length);
+/** Which images each step trains on: pass after pass over the set, each in a new order, no image left out. */
+class ImageOrder {
+  #pass = -1;
+  /** Of the pass; drawn once for all its steps. */
+  #order: Uint32Array = new Uint32Array();
+
+  constructor(readonly length: number, readonly seed: number, readonly task: string) {}
+
+  /** The same for the same step, whatever came before. */
+  indices(step: number, batch: number): Uint32Array {
+    const indices = new Uint32Array(batch);
+    for (let i = 0; i < batch; i++) {
+      const position = step * batch + i;
+      const pass = Math.floor(position / this.length);
+      if (pass !== this.#pass) {
+        this.#pass = pass;
+        this.#order = new Random(this.seed, this.task, "order", pass).permutation(this.length);
+      }
+      indices[i] = this.#order[position % this.length]!;
     }
-    indices[i] = order[position % length]!;
+    return indices;
   }
-  return indices;
 }

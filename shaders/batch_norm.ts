@@ -48,8 +48,12 @@ export const batchNormFinalizeKernel = defineKernel<
     norm: "write",
   },
   extents: ({ partial }, { pixels, chunk, momentum, epsilon }) => [
-    ...[partial![2]!, pixels, chunk, partial![0]!],
-    ...[f32Bits(momentum), f32Bits(epsilon)],
+    partial![2]!,
+    pixels,
+    chunk,
+    partial![0]!,
+    f32Bits(momentum),
+    f32Bits(epsilon),
   ],
   workgroups: ({ norm }) => grid(norm![1]!),
 });

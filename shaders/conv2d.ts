@@ -36,20 +36,20 @@ export const conv2dKernel = defineKernel<
     const [, h, w, ci] = x as number[], [n, ho, wo, co] = y as number[];
     const pixels = n! * ho! * wo!;
     return [
-      ...[
-        h!,
-        w!,
-        ci! / 4,
-        ho!,
-        wo!,
-        co! / 4,
-        kernel,
-        stride,
-        upsample,
-        padding,
-        pixels,
-      ],
-      ...[ceilDiv(pixels, tile.rows), co! / 4 / tile.columns, add ? 1 : 0],
+      h!,
+      w!,
+      ci! / 4,
+      ho!,
+      wo!,
+      co! / 4,
+      kernel,
+      stride,
+      upsample,
+      padding,
+      pixels,
+      ceilDiv(pixels, tile.rows),
+      co! / 4 / tile.columns,
+      add ? 1 : 0,
     ];
   },
   workgroups: ({ y }, { tile }) => {
@@ -70,8 +70,18 @@ export const conv2dDwKernel = defineKernel<
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = dy as number[];
     const lines = n! * ho!;
     return [
-      ...[h!, w!, ci! / 4, ho!, wo!, co! / 4, kernel, stride, padding, lines],
-      ...[ceilDiv(lines, splits), dwLanes(ci!, co!, kernel, tile, splits)],
+      h!,
+      w!,
+      ci! / 4,
+      ho!,
+      wo!,
+      co! / 4,
+      kernel,
+      stride,
+      padding,
+      lines,
+      ceilDiv(lines, splits),
+      dwLanes(ci!, co!, kernel, tile, splits),
     ];
   },
   workgroups: ({ x, dy }, { kernel, tile, splits }) => {

@@ -20,7 +20,10 @@ export const crossEntropyKernel = defineKernel<
   },
   constants: (_, { distill }) => ({ TEACHER: distill }),
   extents: ({ logits }, { temperature, weight, add }) => [
-    ...[...logits!, f32Bits(temperature), f32Bits(weight), add ? 1 : 0],
+    ...logits!,
+    f32Bits(temperature),
+    f32Bits(weight),
+    add ? 1 : 0,
   ],
   workgroups: () => [1, 1, 1],
 });

@@ -27,7 +27,10 @@ export const linearDwKernel = defineKernel<
   wgsl: linearDwWgsl,
   bindings: { x: "read", dy: "read", dweight: "update", dbias: "update" },
   extents: ({ x, dweight }, { addWeight, addBias }) => [
-    ...[...x!, ...dweight!, addWeight ? 1 : 0, addBias ? 1 : 0],
+    ...x!,
+    ...dweight!,
+    addWeight ? 1 : 0,
+    addBias ? 1 : 0,
   ],
   workgroups: ({ dweight }) => grid((dweight![0]! + 1) * dweight![1]!),
 });

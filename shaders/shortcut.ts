@@ -19,15 +19,13 @@ export const shortcutDxKernel = defineKernel<{ stride: number; add: boolean }>({
   wgsl: shortcutDxWgsl,
   bindings: { dy: "read", targets: "read", addend: "read", dx: "write" },
   extents: ({ dy, targets, dx }, { stride, add }) => [
-    ...[
-      dx![2]!,
-      dx![3]!,
-      dy![2]!,
-      dy![3]!,
-      stride,
-      targets![0]! / dx![3]!,
-      add ? 1 : 0,
-    ],
+    dx![2]!,
+    dx![3]!,
+    dy![2]!,
+    dy![3]!,
+    stride,
+    targets![0]! / dx![3]!,
+    add ? 1 : 0,
   ],
   workgroups: ({ dx }) => grid(size(dx!)),
 });

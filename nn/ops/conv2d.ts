@@ -105,13 +105,12 @@ export function conv2d(
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const { tile, splits } = dwTile(driver, {
-      ...{ ci, co, taps: kernel * kernel, lines: n * shape[1]! },
-    });
+    const taps = kernel * kernel;
+    const { tile, splits } = dwTile(driver, { ci, co, taps, lines: n * shape[1]! });
     const { partial } = tape.run(
       conv2dDwKernel,
       { x, dy },
-      { partial: [splits, kernel * kernel, ci, co] },
+      { partial: [splits, taps, ci, co] },
       { kernel, stride, padding, tile, splits },
     );
     const { gradient, adds } = tape.gradientSink(store, weight, blocks);
@@ -134,13 +133,12 @@ export function conv2d(
       { x: dy, weight: pack(true), addend: prior ?? dy },
       { y: x.shape },
       {
-        ...{
-          kernel,
-          stride: 1,
-          padding: kernel - 1 - padding,
-          upsample: stride,
-        },
-        ...{ tile: convTile(driver, ci), add: prior !== undefined },
+        kernel,
+        stride: 1,
+        padding: kernel - 1 - padding,
+        upsample: stride,
+        tile: convTile(driver, ci),
+        add: prior !== undefined,
       },
     );
     tape.setGradient(x, dx);
