@@ -91,7 +91,7 @@ export function taskHierarchy(
   { orders, units, levels }: Pick<Scenario, "orders" | "units" | "levels">,
   task: number,
 ): Hierarchy {
-  const order = orders === "rule" ? unitOrder(task + 1, units) : orders[task];
+  const order = typeof orders === "string" ? unitOrder(task + 1, units) : orders[task];
   if (!order) throw new RangeError(`orders has no entry for task ${task + 1}`);
   return new Hierarchy(order, levels);
 }

@@ -66,6 +66,7 @@ const fraction = number(
   "a number of at least 0 and below 1",
   (value) => value >= 0 && value < 1,
 );
+const part = number("a number between 0 and 1", (value) => value > 0 && value < 1);
 const sharing = oneOf("private", "shared");
 
 const backbone: Reader<BackboneSpec> = kinds<BackboneSpec>({
@@ -93,12 +94,14 @@ const tasks: Reader<TaskSpec[]> = list(
     classes: optional(
       list("a list of at least two classes", wholeNumber(0, LIMIT), 2),
     ),
+    levels: optional(list("a list of levels", wholeNumber(1, LIMIT))),
+    hidden: optional(list("a list of widths", wholeNumber(1, LIMIT))),
   }),
 );
 
 /** The paper's rule, or one list for each task. */
 const orders: Reader<Scenario["orders"]> = (value, path) => {
-  if (typeof value === "string") return oneOf("rule")(value, path);
+  if (typeof value === "string") return oneOf("rule", "same", "reversed", "random")(value, path);
   const order = list("a list of unit IDs", wholeNumber(1, LIMIT));
   return list('"rule", or a list of an order for each task', order)(
     value,
@@ -110,6 +113,7 @@ const stem = record({
   kernel: optional(oneOf(1, 3, 7), 7),
   channels: optional(wholeNumber(1, LIMIT)),
   outputSize: optional(wholeNumber(1, LIMIT), 32),
+  sharing: optional(oneOf("task", "size"), "task"),
 });
 
 const limit = record({
@@ -117,9 +121,27 @@ const limit = record({
   test: wholeNumber(1, LIMIT),
 });
 
+const unitShares: Reader<Scenario["unitShares"]> = (value, path) => {
+  if (typeof value === "string") return oneOf("even")(value, path);
+  return list('"even", or a list of the part of each unit', positive)(value, path);
+};
+
+const sequential = record({
+  firstStage: optional(oneOf("full", "grow"), "full"),
+  temperature: optional(positive, 2),
+  teacherLevel: optional(oneOf("top", "same"), "top"),
+  newTask: optional(oneOf("copy", "fresh"), "copy"),
+  warmupEpochs: optional(wholeNumber(0, LIMIT), 0),
+});
+
+const reportedEpoch: Reader<Scenario["reportedEpoch"]> = (value, path) => {
+  if (typeof value === "string") return oneOf("last")(value, path);
+  return record({ validation: part })(value, path);
+};
+
 const batchNorm = record({
   affine: optional(sharing, "private"),
-  statistics: optional(sharing, "private"),
+  statistics: optional(oneOf("private", "shared", "recalibrated"), "private"),
   momentum: optional(fraction, 0.9),
   epsilon: optional(positive, 1e-5),
 });
@@ -147,6 +169,9 @@ const training = record({
     1e-4,
   ),
   decayAll: optional(boolean, true),
+  mixing: optional(oneOf("sum", "alternate"), "sum"),
+  levelSampling: optional(oneOf("all", "sandwich"), "all"),
+  lowerLevels: optional(oneOf("labels", "top-level"), "labels"),
   warmupSteps: optional(wholeNumber(0, LIMIT), 0),
   schedule: optional(schedule, { kind: "step", factor: 0.1 }),
 });
@@ -163,14 +188,18 @@ const fields = record({
   backbone,
   stem: (value = {}, path) => stem(value, path),
   units: optional(wholeNumber(1, 1024)),
+  unitShares: optional(unitShares, "even"),
   levels: optional(list("a list of numbers of units", wholeNumber(1, LIMIT))),
   orders: optional(orders, "rule"),
   tasks,
+  sequential: optional(sequential),
+  nestedDensities: optional(list("a list of parts of the parameters", positive)),
   limit: optional(limit),
   batchNorm: (value = {}, path) => batchNorm(value, path),
   training,
   augmentation: (value = {}, path) => augmentation(value, path),
   normalization: optional(oneOf("unit", "mean-std"), "mean-std"),
+  reportedEpoch: optional(reportedEpoch, "last"),
 });
 
 /** Fills in the defaults that follow from other fields. */
@@ -223,7 +252,7 @@ function taskProblems({ tasks }: Scenario): string[] {
 function unitProblems({ units, levels, orders, tasks }: Scenario): string[] {
   const problem = checkLevels(levels, units);
   const problems = problem ? [`levels ${problem}`] : [];
-  if (orders === "rule") {
+  if (typeof orders === "string") {
     if (tasks.length <= units) return problems;
     const remedy = `units must be at least ${tasks.length}, since the rule ` +
       `gives each task a unit of its own, got ${units}; or list the orders`;

@@ -15,6 +15,30 @@ export interface TaskSpec {
   dataset: string;
   /** Keep these classes only, relabelled 0, 1, ... in this order. Default: all. */
   classes?: number[];
+  /** Levels, from 1, at which the task has a network. Default: all. */
+  levels?: number[];
+  /**
+   * Widths of fully connected layers between the pooled features and the head, each L2-normalised,
+   * scaled and rectified (Wang, Ramanan and Hebert, CVPR 2017). Default: none.
+   */
+  hidden?: number[];
+}
+
+/** How tasks that arrive one after another are learnt; the images of earlier ones are gone. */
+export interface SequentialSpec {
+  /**
+   * Levels of the first task in the first stage: "full", all of them, on all units; "grow", those whose
+   * units belong to tasks that have arrived, so that later stages add units. The paper says neither.
+   */
+  firstStage: "full" | "grow";
+  /** Softens both answers in eq. (6). LwF has 2; the paper gives none. */
+  temperature: number;
+  /** Which level of the frozen old network teaches a level of the new one: the old one's highest, or the same. */
+  teacherLevel: "top" | "same";
+  /** Stem and batch norm of a new task begin as copies of the task's before, or fresh. */
+  newTask: "copy" | "fresh";
+  /** Epochs in which LwF first trains the new head alone. */
+  warmupEpochs: number;
 }
 
 /**
@@ -34,21 +58,39 @@ export interface Scenario {
     channels: number;
     /** Side of the maps that enter stage 1; a task's stride is its image size over this. */
     outputSize: number;
+    /** One for each task, or one for all tasks whose pictures have the same shape. The paper's wording allows both. */
+    sharing: "task" | "size";
   };
   /** Number of units the channels are cut into. The paper has one a task. */
   units: number;
+  /** "even", or for each unit its part of every layer's channels; the parts add up to 1. */
+  unitShares: "even" | number[];
   /** Units active at each level, increasing; the last equals `units`. */
   levels: number[];
-  /** "rule": the paper's (Sec. 3.2). Or one order of unit IDs (from 1) for each task. */
-  orders: "rule" | number[][];
+  /**
+   * How each task's units join. "rule": the paper's (Sec. 3.2); "same": 1, 2, ... for all tasks;
+   * "reversed": the rule's from last to first; "random": drawn from the seed. Or one order of unit IDs
+   * (from 1) for each task.
+   */
+  orders: "rule" | "same" | "reversed" | "random" | number[][];
   tasks: TaskSpec[];
+  /** Tasks are learnt one after another, in their order. Default: jointly. */
+  sequential?: SequentialSpec;
+  /**
+   * Parts of the parameters that task 1, 2, ... has in the methods that nest the tasks (NestedNet, PackNet+);
+   * increasing, the last 1. The paper gives them for each scenario. Default: 1/k, 2/k, ...
+   */
+  nestedDensities?: number[];
   /** Images of each task at most, of each class alike; for whoever loads them. Default: all. */
   limit?: { train: number; test: number };
   batchNorm: {
     /** Scale and shift: one set for each (task, level), or one set that all share. */
     affine: "private" | "shared";
-    /** Running statistics: one set for each (task, level), or one set that all share. */
-    statistics: "private" | "shared";
+    /**
+     * Running statistics: one set for each (task, level); one set that all share; or one for each,
+     * measured anew over training images before each evaluation (US-Nets, arXiv 1903.05134).
+     */
+    statistics: "private" | "shared" | "recalibrated";
     /** Weight of the old value in the running statistics. */
     momentum: number;
     epsilon: number;
@@ -63,6 +105,12 @@ export interface Scenario {
     weightDecay: number;
     /** Decay scales, shifts and biases too (the group's public code does). */
     decayAll: boolean;
+    /** A step is one update by the sum of all tasks' losses, eq. (4), or one update for each task in turn. */
+    mixing: "sum" | "alternate";
+    /** Levels in an update: all, as in eq. (4); or lowest, highest and one drawn in between (US-Nets' sandwich rule). */
+    levelSampling: "all" | "sandwich";
+    /** What levels below the highest learn from: the labels, as in eq. (4), or the highest's answer (in-place distillation, US-Nets). */
+    lowerLevels: "labels" | "top-level";
     /** Length of the linear warm-up: step s, from 0, is scaled by min(1, (s + 1) / warmupSteps). */
     warmupSteps: number;
     schedule:
@@ -79,4 +127,9 @@ export interface Scenario {
   };
   /** "unit": bytes over the dataset's maximum. "mean-std": then each channel to mean 0, deviation 1 over the training images. */
   normalization: "unit" | "mean-std";
+  /**
+   * Which weights are tested and kept: the last epoch's; or those of the epoch that is best on a part
+   * of each class's training images, held out (mean accuracy over all networks).
+   */
+  reportedEpoch: "last" | { validation: number };
 }

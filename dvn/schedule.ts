@@ -1,5 +1,11 @@
 import type { Scenario } from "./scenario.ts";
 
+/** What the rate depends on. */
+export type RateSpec = Pick<
+  Scenario["training"],
+  "epochs" | "learningRate" | "warmupSteps" | "schedule"
+>;
+
 /**
  * Learning rate of one optimiser step: the base rate, times the warm-up, times the decay.
  *
@@ -13,7 +19,7 @@ import type { Scenario } from "./scenario.ts";
 export function learningRate(
   step: number,
   stepsPerEpoch: number,
-  training: Scenario["training"],
+  training: RateSpec,
 ): number {
   const { warmupSteps } = training;
   const warmup = step < warmupSteps ? (step + 1) / warmupSteps : 1;
@@ -23,7 +29,7 @@ export function learningRate(
 function decay(
   step: number,
   stepsPerEpoch: number,
-  training: Scenario["training"],
+  training: RateSpec,
 ): number {
   const { schedule, warmupSteps, epochs } = training;
   switch (schedule.kind) {

@@ -10,9 +10,10 @@ export const digitsScenario: Scenario = {
   description: "Handwritten digits: 0 to 4, 5 to 9, and all ten",
   seed: 1,
   backbone: { kind: "custom", widths: [12, 24, 48], blocks: 1 },
-  stem: { kernel: 3, channels: 12, outputSize: 8 },
+  stem: { kernel: 3, channels: 12, outputSize: 8, sharing: "task" },
   units: 3,
   levels: [1, 2, 3],
+  unitShares: "even",
   orders: "rule",
   tasks: [
     { name: "low", dataset: "digits", classes: [0, 1, 2, 3, 4] },
@@ -32,10 +33,14 @@ export const digitsScenario: Scenario = {
     momentum: 0.9,
     weightDecay: 5e-4,
     decayAll: true,
+    mixing: "sum",
+    levelSampling: "all",
+    lowerLevels: "labels",
     warmupSteps: 10,
     schedule: { kind: "cosine" },
   },
   // A mirrored digit is another sign, so no flip.
   augmentation: { pad: 1, flip: false },
   normalization: "mean-std",
+  reportedEpoch: "last",
 };

@@ -14,6 +14,7 @@ export const h1: Scenario = {
   ...WRN_32_4,
   units: 2,
   levels: [1, 2],
+  unitShares: "even",
   orders: "rule",
   tasks: [
     { name: "coarse", dataset: "cifar-100-coarse" },

@@ -12,6 +12,7 @@ export const j1: Scenario = {
   ...WRN_32_4,
   units: 2,
   levels: [1, 2],
+  unitShares: "even",
   orders: "rule",
   tasks: [
     { name: "cifar-10", dataset: "cifar-10" },

@@ -20,6 +20,7 @@ export const j2: Scenario = {
   ...RESNET_42,
   units: QUARTERS.length,
   levels: QUARTERS,
+  unitShares: "even",
   orders: "rule",
   tasks: QUARTERS.map((quarter, i) => ({
     name: `quarter-${quarter}`,

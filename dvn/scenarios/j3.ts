@@ -26,6 +26,7 @@ export const j3: Scenario = {
   ...COMMON,
   units: 4,
   levels: [2, 3, 4],
+  unitShares: "even",
   orders: [[1, 2, 3, 4], [2, 3, 1, 4], [3, 4, 2, 1]],
 };
 
@@ -36,5 +37,6 @@ export const j3Thirds: Scenario = {
   ...COMMON,
   units: 3,
   levels: [1, 2, 3],
+  unitShares: "even",
   orders: "rule",
 };

@@ -14,7 +14,7 @@ import type { Scenario } from "../scenario.ts";
  */
 export const WRN_32_4: Pick<Scenario, "backbone" | "stem"> = {
   backbone: { kind: "wrn", depth: 32, widen: 4 },
-  stem: { kernel: 7, channels: 16, outputSize: 32 },
+  stem: { kernel: 7, channels: 16, outputSize: 32, sharing: "task" },
 };
 
 /**
@@ -23,13 +23,13 @@ export const WRN_32_4: Pick<Scenario, "backbone" | "stem"> = {
  */
 export const RESNET_42: Pick<Scenario, "backbone" | "stem"> = {
   backbone: { kind: "resnet", depth: 42 },
-  stem: { kernel: 7, channels: 64, outputSize: 32 },
+  stem: { kernel: 7, channels: 64, outputSize: 32, sharing: "task" },
 };
 
 /** Of every joint scenario. */
 const COMMON: Pick<
   Scenario,
-  "seed" | "batchNorm" | "augmentation" | "normalization"
+  "seed" | "batchNorm" | "augmentation" | "normalization" | "reportedEpoch"
 > = {
   seed: 1,
   /**
@@ -46,6 +46,7 @@ const COMMON: Pick<
   augmentation: { pad: 4, flip: true },
   /** A guess: usual for these datasets. DEN's code has bytes over 255, and raw ones for CIFAR. */
   normalization: "mean-std",
+  reportedEpoch: "last",
 };
 
 type Training = typeof COMMON & Pick<Scenario, "training">;
@@ -56,6 +57,9 @@ const SGD = {
   momentum: 0.9,
   /** DEN's code decays all variables (a guess). */
   decayAll: true,
+  mixing: "sum",
+  levelSampling: "all",
+  lowerLevels: "labels",
   warmupSteps: 0,
 };
 
