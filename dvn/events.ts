@@ -14,12 +14,14 @@ export interface NetworkScore {
   count: number;
 }
 
-/** What `train()` yields, in order: start, (step | evaluation | epoch | checkpoint)*, end. All are JSON-able but the checkpoint's bytes. */
+/** What `train()` yields, in order: start, (phase | step | evaluation | epoch | checkpoint)*, end. All are JSON-able but the checkpoint's bytes. */
 export type TrainEvent =
   | {
     type: "start";
     scenario: Scenario;
     method: string;
+    /** Which of the method's runs, see `Run.name`. */
+    run: string;
     /** The adapter in one line. */
     adapter: string;
     /** Optimiser steps in the whole run, and the one this run starts from (0, or the resumed one). */
@@ -27,11 +29,23 @@ export type TrainEvent =
     firstStep: number;
     epochs: number;
     networks: NetworkCost[];
-    /** GPU memory held by the run, in bytes. */
+    /** GPU memory held by the run's first phase, in bytes. */
     bytesHeld: number;
     pipelines: number;
     /** Seconds spent building plans and pipelines. */
     buildSeconds: number;
+  }
+  | {
+    /** A phase of the run begins; a resumed run tells the one it is in. */
+    type: "phase";
+    /** Steps done. */
+    step: number;
+    name: string;
+    /** From 1, and how many there are. */
+    index: number;
+    count: number;
+    /** GPU memory held in this phase, in bytes. */
+    bytesHeld: number;
   }
   | {
     /** Every few steps; scores are means since the last step event, over training images. */
@@ -55,6 +69,9 @@ export type TrainEvent =
     type: "evaluation";
     step: number;
     epoch: number;
+    /** On which images; a run that keeps its best epoch looks at the test images once, at its end. */
+    images: "test" | "validation";
+    /** Those that the phases so far have trained. */
     networks: NetworkScore[];
     seconds: number;
   }
