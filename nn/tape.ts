@@ -22,6 +22,7 @@ export class Tape {
   readonly #touched = new Map<Param, Set<number>>();
   readonly #tensors = new WeakSet<Tensor>();
   #rules: BackwardRule[] = [];
+  #differentiates = true;
   #scope = "";
 
   constructor(readonly gpu: Gpu) {}
@@ -34,6 +35,20 @@ export class Tape {
       return work();
     } finally {
       this.#scope = outer;
+    }
+  }
+
+  /**
+   * What is recorded inside `work` needs no gradient, whatever it reads: for a teacher, or for features
+   * that are frozen. It costs no backward pass, and none goes through it to what came before.
+   */
+  withoutGradient<T>(work: () => T): T {
+    const outer = this.#differentiates;
+    this.#differentiates = false;
+    try {
+      return work();
+    } finally {
+      this.#differentiates = outer;
     }
   }
 
@@ -181,9 +196,11 @@ export class Tape {
 
   /**
    * Gives the rule that turns the gradient of `output` into those of what it was made from. Ops call
-   * it where a parameter or an input of theirs needs a gradient.
+   * it where a parameter or an input of theirs needs a gradient; inside
+   * {@linkcode Tape.withoutGradient} it does nothing.
    */
   onBackward(output: Tensor, rule: (gradient: Tensor) => void): void {
+    if (!this.#differentiates) return;
     output.needsGradient = true;
     this.#rules.push({ output, rule, scope: this.#scope });
   }

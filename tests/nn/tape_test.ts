@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../nn/gpu/errors.ts";
 import { zeros } from "../../nn/init.ts";
 import { add, relu } from "../../nn/ops/elementwise.ts";
+import { linear } from "../../nn/ops/linear.ts";
 import { ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
 import type { Tensor } from "../../nn/tensor.ts";
@@ -92,6 +93,49 @@ Deno.test("what needs no gradient gets none, and costs no dispatch", async () =>
   assertEquals(tape.dispatches.length, forward);
   assertEquals(tape.gradient(x), undefined);
   assertEquals(tape.gradient(w)?.label, "dy");
+});
+
+Deno.test("withoutGradient() spares the backward pass of what is recorded inside, and no other", async () => {
+  const gpu = await testGpu();
+  const store = new ParamStore(gpu, 1);
+  const declare = (name: string, shape: number[]) =>
+    store.param(name, shape, zeros, { decay: true });
+  const weight = declare("weight", [4, 4]), bias = declare("bias", [4]);
+  const headWeight = declare("head.weight", [4, 2]), headBias = declare("head.bias", [2]);
+  await store.allocate();
+  try {
+    const tape = new Tape(gpu);
+    const x = tape.input("x", [3, 4], true);
+    const frozen = tape.withoutGradient(() => {
+      tape.withoutGradient(() => relu(tape, x));
+      return linear(tape, store, x, weight, bias); // after an inner one
+    });
+    assertEquals([frozen.needsGradient, x.needsGradient], [false, true]);
+    assertThrows(
+      () =>
+        tape.withoutGradient(() => {
+          throw new TypeError("inside");
+        }),
+      TypeError,
+      "inside",
+    );
+    const y = linear(tape, store, frozen, headWeight, headBias);
+    assertEquals(y.needsGradient, true);
+    tape.setGradient(y, tape.input("dy", [3, 2]));
+    const forward = tape.dispatches.length;
+    tape.backward();
+    const backward = tape.dispatches.slice(forward).map(({ label }) => label);
+    assertEquals(backward, ["linear_dw"], "the head's parameters alone");
+    assertEquals(tape.gradient(x), undefined);
+    const gradients: string[] = [];
+    tape.touchedRanges((param) => {
+      gradients.push(param.name);
+      return false;
+    });
+    assertEquals(gradients, ["head.weight", "head.bias"]);
+  } finally {
+    store.destroy();
+  }
 });
 
 Deno.test("gradientSink() lets the first writer of a block set and later ones add; ranges merge", async () => {
