@@ -2,7 +2,7 @@ import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.t
 import type { TaskData } from "./data.ts";
 import { taskHierarchy } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";
-import { UnitPartition } from "./unit_partition.ts";
+import { scenarioPartition } from "./unit_partition.ts";
 
 /** What one (task, level) costs. */
 export interface NetworkCost {
@@ -82,7 +82,7 @@ export function networkCost(
     bytes: 4 * total,
     macs: stemWeights * stem.outputSize ** 2 + trunk.macs + headWeights,
     density: trunk.parameters /
-      trunkCost(scenario, new UnitPartition(scenario.units).all).parameters,
+      trunkCost(scenario, scenarioPartition(scenario).all).parameters,
   };
 }
 
@@ -92,7 +92,7 @@ export function networkCost(
  * @param active Units from 0, ascending.
  */
 export function trunkCost(
-  scenario: Pick<Scenario, "backbone" | "stem" | "units">,
+  scenario: Pick<Scenario, "backbone" | "stem" | "units" | "unitShares">,
   active: readonly number[],
 ): { parameters: number; macs: number } {
   const widthOf = activeWidth(scenario, active);
@@ -110,10 +110,10 @@ export function trunkCost(
 
 /** Channels that the active units have in a layer of so many. */
 function activeWidth(
-  { units }: Pick<Scenario, "units">,
+  scenario: Pick<Scenario, "units" | "unitShares">,
   active: readonly number[],
 ): (channels: number) => number {
-  const partition = new UnitPartition(units);
+  const partition = scenarioPartition(scenario);
   return (channels) => partition.channelsOf(channels, active).length;
 }
 

@@ -1,3 +1,4 @@
+import { Random } from "../nn/random.ts";
 import type { Scenario } from "./scenario.ts";
 
 /**
@@ -86,14 +87,54 @@ export class Hierarchy {
   }
 }
 
-/** The hierarchy of a scenario's task. @param task Index from 0. */
+/**
+ * The hierarchy of a scenario's task, of all its levels.
+ *
+ * @param task Index from 0.
+ * @throws {RangeError} If the scenario has no order for it.
+ */
 export function taskHierarchy(
-  { orders, units, levels }: Pick<Scenario, "orders" | "units" | "levels">,
+  scenario: Pick<Scenario, "orders" | "units" | "levels" | "seed">,
   task: number,
 ): Hierarchy {
-  const order = typeof orders === "string" ? unitOrder(task + 1, units) : orders[task];
+  return new Hierarchy(taskOrder(scenario, task), scenario.levels);
+}
+
+/** IDs of all units, from 1, in the order they join the hierarchy of a task, index from 0. */
+function taskOrder(
+  { orders, units, seed }: Pick<Scenario, "orders" | "units" | "seed">,
+  task: number,
+): number[] {
+  switch (orders) {
+    case "rule":
+      return unitOrder(task + 1, units);
+    case "same":
+      return Array.from({ length: units }, (_, i) => i + 1);
+    case "reversed":
+      return unitOrder(task + 1, units).reverse();
+    case "random": {
+      const drawn = new Random(seed, "order", task).permutation(units);
+      return Array.from(drawn, (unit) => unit + 1);
+    }
+  }
+  const order = orders[task];
   if (!order) throw new RangeError(`orders has no entry for task ${task + 1}`);
-  return new Hierarchy(order, levels);
+  return order;
+}
+
+/**
+ * The levels at which a task of a scenario has a network, ascending, from 1.
+ *
+ * @param task Index from 0.
+ * @throws {RangeError} If there is no such task.
+ */
+export function taskLevels(
+  { tasks, levels }: Pick<Scenario, "tasks" | "levels">,
+  task: number,
+): number[] {
+  const spec = tasks[task];
+  if (!spec) throw new RangeError(`task must be in [0, ${tasks.length}), got ${task}`);
+  return spec.levels ? [...spec.levels].sort((a, b) => a - b) : levels.map((_, i) => i + 1);
 }
 
 /** What is wrong with an order of units, as the end of a sentence; `undefined` if nothing is. */

@@ -211,7 +211,7 @@ function withDefaults(read: ReturnType<typeof fields>): Scenario {
     ...read,
     stem: { ...stem, channels: stem.channels ?? stemChannels(backbone) },
     units,
-    levels: read.levels ?? new UnitPartition(units).all.map((unit) => unit + 1),
+    levels: read.levels ?? Array.from({ length: units }, (_, i) => i + 1),
     training: {
       ...training,
       schedule: schedule.kind === "cosine" ? schedule : {
@@ -271,7 +271,7 @@ function unitProblems({ units, levels, orders, tasks }: Scenario): string[] {
   return [...problems, ...wrong];
 }
 
-function networkProblems({ backbone, stem, units }: Scenario): string[] {
+function networkProblems({ backbone, stem, units, unitShares }: Scenario): string[] {
   const misfit = rangeProblem(() => backboneStages(backbone));
   if (misfit) return [misfit];
   const stages = backboneStages(backbone);
@@ -291,7 +291,7 @@ function networkProblems({ backbone, stem, units }: Scenario): string[] {
     );
     return problems;
   }
-  const partition = new UnitPartition(units);
+  const partition = new UnitPartition(units, unitShares);
   for (const block of residualBlocks(backbone, stem)) {
     const problem = rangeProblem(() => shortcutMap(block, partition, []));
     const field = block.inIsStem ? "stem.channels" : "backbone.widths";
