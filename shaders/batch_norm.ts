@@ -35,7 +35,7 @@ export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
 });
 
 export const batchNormFinalizeKernel = defineKernel<
-  { pixels: number; chunk: number; momentum: number; epsilon: number }
+  { pixels: number; chunk: number; epsilon: number }
 >({
   label: "batch_norm_finalize",
   wgsl: finalizeWgsl,
@@ -45,14 +45,14 @@ export const batchNormFinalizeKernel = defineKernel<
     running: "update",
     affineAt: "read",
     runningAt: "read",
+    momentum: "read",
     norm: "write",
   },
-  extents: ({ partial }, { pixels, chunk, momentum, epsilon }) => [
+  extents: ({ partial }, { pixels, chunk, epsilon }) => [
     partial![2]!,
     pixels,
     chunk,
     partial![0]!,
-    f32Bits(momentum),
     f32Bits(epsilon),
   ],
   workgroups: ({ norm }) => grid(norm![1]!),

@@ -2,19 +2,21 @@
 // ones.
 // partial: [chunk, 2, c], affine (scales, shifts), running (means, variances)
 //   ->  norm: [4, c]: mean, 1 / deviation, scale, shift; zeros in the padding channels.
+// momentum: [1], the weight of the old running statistics.
 // affineAt, runningAt: [c, 2]: where in those arrays a channel's two numbers stand; NONE for padding.
 const LANES: u32 = 64u;
 const NONE: u32 = 0xffffffffu;
 
-struct Extents { c: u32, pixels: u32, chunk: u32, chunks: u32, momentum: f32, epsilon: f32 }
+struct Extents { c: u32, pixels: u32, chunk: u32, chunks: u32, epsilon: f32 }
 
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read> affine: array<f32>;
 @group(0) @binding(2) var<storage, read_write> running: array<f32>;
 @group(0) @binding(3) var<storage, read> affineAt: array<vec2u>;
 @group(0) @binding(4) var<storage, read> runningAt: array<vec2u>;
-@group(0) @binding(5) var<storage, read_write> norm: array<f32>;
-@group(0) @binding(6) var<uniform> e: Extents;
+@group(0) @binding(5) var<storage, read> momentum: array<f32>;
+@group(0) @binding(6) var<storage, read_write> norm: array<f32>;
+@group(0) @binding(7) var<uniform> e: Extents;
 
 fn pixelsOf(chunk: u32) -> f32 {
   return f32(min((chunk + 1u) * e.chunk, e.pixels) - chunk * e.chunk);
@@ -46,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   norm[2u * e.c + c] = affine[affineAt[c].x];
   norm[3u * e.c + c] = affine[affineAt[c].y];
   let at = runningAt[c];
-  running[at.x] = mix(mean, running[at.x], e.momentum);
+  running[at.x] = mix(mean, running[at.x], momentum[0]);
   // The running variance is the unbiased one.
-  running[at.y] = mix(squares / max(count - 1.0, 1.0), running[at.y], e.momentum);
+  running[at.y] = mix(squares / max(count - 1.0, 1.0), running[at.y], momentum[0]);
 }

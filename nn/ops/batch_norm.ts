@@ -24,8 +24,12 @@ import { checkMap, checkUnits } from "./channels.ts";
 export interface BatchNormOptions {
   /** Use and update batch statistics; else use the running ones. */
   training: boolean;
-  /** Weight of the old running statistics. */
-  momentum: number;
+  /**
+   * Weight of the old running statistics; or a tensor [1] that holds it. An input that is r / (r + 1) at
+   * run r, from 0, leaves the plain averages of the runs' means and unbiased variances, whatever the
+   * running statistics were (US-Nets, arXiv 1903.05134, measure them anew so).
+   */
+  momentum: number | Tensor;
   epsilon: number;
   /** Clip the result below zero. */
   relu: boolean;
@@ -61,6 +65,12 @@ export function batchNorm(
         `${runningAt.length}; declare both for the same units`,
     );
   }
+  if (typeof momentum !== "number" && momentum.shape.join() !== "1") {
+    throw new ShapeError(
+      `batchNorm: momentum must be a number or a tensor [1], got ${momentum.label} ` +
+        `[${momentum.shape}]`,
+    );
+  }
   const { driver } = tape.gpu;
   const c = x.shape[3]!;
   const pixels = size(x.shape) / c;
@@ -83,9 +93,17 @@ export function batchNorm(
     }, reduce);
     ({ norm } = tape.run(
       batchNormFinalizeKernel,
-      { partial, affine: values, running: state, ...tables },
+      {
+        partial,
+        affine: values,
+        running: state,
+        ...tables,
+        momentum: typeof momentum === "number"
+          ? tape.constant("momentum", Float32Array.of(momentum))
+          : momentum,
+      },
       { norm: [4, c] },
-      { pixels, chunk: reduce.chunk, momentum, epsilon },
+      { pixels, chunk: reduce.chunk, epsilon },
     ));
   } else {
     ({ norm } = tape.run(

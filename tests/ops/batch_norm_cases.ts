@@ -285,6 +285,47 @@ const otherCases: OpCase[] = [
       assertEquals(values.get("running"), Float32Array.from(running));
     },
   },
+  {
+    name:
+      "batchNorm() with momentum r / (r + 1) in run r leaves the average of the runs' statistics",
+    run: async (gpu) => {
+      const shape: reference.Shape4 = [3, 5, 4, 8];
+      const pairs = randomPairs(8, 3);
+      // Of different means and deviations, so that each batch's share can be told.
+      const batches = [5, 6, 7, 8].map((seed, run) =>
+        random(shape, seed).map((value) => Math.fround((1 + run) * value - 2 * run))
+      );
+      const tape = new Tape(gpu), store = new ParamStore(gpu, 1);
+      const { affine, running } = declarePairs(store, pairs);
+      await store.allocate();
+      const x = tape.input("x", shape), momentum = tape.input("momentum", [1]);
+      const bn = { training: true, ...options(true), momentum };
+      const y = tape.output(batchNorm(tape, store, x, affine, running, bn));
+      const plan = await tape.compile("average");
+      try {
+        batches.forEach((batch, run) => {
+          plan.input(x, Float32Array).set(batch);
+          plan.input(momentum, Float32Array)[0] = run / (run + 1);
+          plan.run();
+        });
+        const alone = batches.map((batch) =>
+          reference.batchNormTraining(batch, shape, pairs.affine, pairs.running, {
+            ...options(true),
+            momentum: 0,
+          })
+        );
+        const average = pairs.running.map((_, i) =>
+          alone.reduce((sum, { running }) => sum + running[i]! / batches.length, 0)
+        );
+        const tolerance = f32Tolerance(60, 4);
+        assertClose((await store.read()).get("running")!, average, tolerance);
+        assertClose(await plan.read(y), alone.at(-1)!.y, { ...f32Tolerance(16), shape });
+      } finally {
+        plan.destroy();
+        store.destroy();
+      }
+    },
+  },
   ...[false, true].map((relu): OpCase => ({
     name: `batchNorm() with running statistics${
       relu ? " and ReLU" : ""
@@ -353,6 +394,11 @@ const otherCases: OpCase[] = [
       refuses(
         () => batchNorm(tape, store, x, shared, running, { ...bn, units: [1, 2] }),
         "batchNorm: units of shared must ascend within 0..1, got [1,2]",
+      );
+      const momentum = tape.input("weights", [2]);
+      refuses(
+        () => batchNorm(tape, store, x, affine, running, { ...bn, momentum }),
+        "batchNorm: momentum must be a number or a tensor [1], got weights [2]",
       );
       store.destroy();
     },

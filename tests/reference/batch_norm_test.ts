@@ -82,6 +82,17 @@ Deno.test("batchNormTraining() of two values a channel has an unbiased variance"
   assertClose(running, [3, 8], ROUNDING);
 });
 
+Deno.test("batchNormTraining() with momentum r / (r + 1) in run r averages what the runs see", () => {
+  const batches = [[1, 5], [2, 4], [9, 3]]; // means 3, 3, 6; unbiased variances 8, 2, 18
+  let running: Float64Array = Float64Array.of(-7, 100);
+  batches.forEach((batch, run) => {
+    const options = { epsilon: 1e-5, momentum: run / (run + 1) };
+    const x = Float64Array.from(batch);
+    ({ running } = batchNormTraining(x, [2, 1], Float64Array.of(1, 0), running, options));
+  });
+  assertClose(running, [(3 + 3 + 6) / 3, (8 + 2 + 18) / 3], ROUNDING);
+});
+
 Deno.test("batchNormTraining() keeps its digits far from zero", () => {
   const shape = [64, 1], x = random(shape, 5), affine = Float64Array.of(1, 0);
   const running = new Float64Array(2);
