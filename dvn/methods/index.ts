@@ -1,19 +1,33 @@
 import type { Method } from "../method.ts";
+import { ablations } from "./ablations.ts";
+import { baseline, narrowBaseline } from "./baseline.ts";
+import { daCnn } from "./da_cnn.ts";
 import { dvnMethod } from "./dvn.ts";
-
-/** DVN's variants, by which one choice at a time is judged. */
-const ABLATIONS: readonly Method[] = [];
+import { featureExtraction } from "./feature_extraction.ts";
+import { fineTuning } from "./fine_tuning.ts";
+import { lwf } from "./lwf.ts";
+import { nestedNet, nestedNetPerTask } from "./nestednet.ts";
+import { packNet } from "./packnet.ts";
 
 /** All there are. */
 export const methods: readonly Method[] = [
   dvnMethod,
-  ...ABLATIONS,
+  baseline,
+  narrowBaseline,
+  nestedNet,
+  nestedNetPerTask,
+  packNet,
+  lwf,
+  featureExtraction,
+  daCnn,
+  fineTuning,
+  ...ablations,
 ];
 
 export const methodNames: readonly string[] = methods.map(({ name }) => name);
 
 /** Those of them that are DVN with one choice changed. */
-export const ablationNames: readonly string[] = ABLATIONS.map(({ name }) => name);
+export const ablationNames: readonly string[] = ablations.map(({ name }) => name);
 
 /** @throws {RangeError} If there is no method of that name; the message names those there are. */
 export function findMethod(name: string): Method {

@@ -23,6 +23,11 @@ export function ownLosses(
   });
 }
 
+/** A task's own losses, of which only its heads learn; its features are those of inference. */
+export function headLosses(scenario: Scenario, task: number): LossTerm[] {
+  return ownLosses(scenario, task).map((loss) => ({ ...loss, learns: "head" }));
+}
+
 /**
  * The updates of a step that has some losses of each task.
  *
@@ -60,7 +65,7 @@ function sandwiches(tasks: LossTerm[][]): LossTerm[][] {
 export function jointPhase(scenario: Scenario): Phase {
   const { tasks, training } = scenario;
   return {
-    name: "joint",
+    name: tasks.length > 1 ? "joint" : tasks[0]!.name,
     epochs: training.epochs,
     updates: updates(training, tasks.map((_, task) => ownLosses(scenario, task))),
   };
