@@ -11,9 +11,10 @@ import {
   loadStl10,
   loadTinyImageNet,
   selectClasses,
+  splitValidation,
 } from "../mod.ts";
 import { type Archive, CIFAR_10, CIFAR_100, STL_10, TINY_IMAGENET } from "../datasets/archives.ts";
-import type { Dataset } from "../datasets/image_set.ts";
+import type { Dataset, ImageSet } from "../datasets/image_set.ts";
 import type { Scenario } from "../dvn/scenario.ts";
 import { defaultCacheDir } from "./adapter/swiftshader.ts";
 import { UsageError } from "./args.ts";
@@ -89,16 +90,23 @@ export function isInk(dataset: string): boolean {
   return DATASETS[dataset]?.ink ?? false;
 }
 
+/** What a task is trained and tested on; with pictures held out where the scenario asks for them. */
+export interface TaskImages extends Dataset {
+  readonly validation?: ImageSet;
+}
+
 /**
- * Loads what the tasks of a scenario are trained on, each file once.
+ * Loads what the tasks of a scenario are trained on, each file once. The scenario's limit is one on the
+ * pictures that are trained on and those that are held out together.
  *
  * @param folder Holds the datasets in their official layouts.
- * @throws {UsageError} If a dataset or a class does not exist, or a file is missing or damaged.
+ * @throws {UsageError} If a dataset or a class does not exist, a file is missing or damaged, or a class
+ *   has too few pictures to hold some out.
  */
 export async function loadTasks(
-  { tasks, limit }: Scenario,
+  { tasks, limit, seed, reportedEpoch }: Scenario,
   folder = DATA_FOLDER,
-): Promise<Record<string, Dataset>> {
+): Promise<Record<string, TaskImages>> {
   const entries = tasks.map(({ dataset }, i) => {
     return findEntry(dataset, `tasks[${i}].dataset`);
   });
@@ -106,7 +114,7 @@ export async function loadTasks(
   for (const entry of entries) {
     if (!contents.has(entry)) contents.set(entry, await read(entry, folder));
   }
-  const result: Record<string, Dataset> = {};
+  const result: Record<string, TaskImages> = {};
   for (const [i, { name, dataset, classes }] of tasks.entries()) {
     const data = contents.get(entries[i]!)![dataset]!;
     const last = data.classes.length - 1;
@@ -115,10 +123,23 @@ export async function loadTasks(
         `tasks[${i}].classes: ${dataset} has classes 0 to ${last}, got [${classes}]`,
       );
     }
-    const task = classes ? selectClasses(data, classes) : data;
-    result[name] = limit ? limitImages(task, limit) : task;
+    const selected = classes ? selectClasses(data, classes) : data;
+    const task = limit ? limitImages(selected, limit) : selected;
+    result[name] = reportedEpoch === "last"
+      ? task
+      : holdOut(name, task, reportedEpoch.validation, seed);
   }
   return result;
+}
+
+/** @throws {UsageError} If a class has too few pictures. */
+function holdOut(task: string, data: Dataset, fraction: number, seed: number): TaskImages {
+  try {
+    return splitValidation(data, fraction, seed);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`task "${task}", reportedEpoch.validation: ${error.message}`);
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.ts";
 import type { TaskData } from "./data.ts";
-import { taskHierarchy } from "./hierarchy.ts";
+import { taskHierarchy, taskLevels } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";
 import { scenarioPartition } from "./unit_partition.ts";
 
@@ -15,6 +15,7 @@ export interface NetworkCost {
     /** Convolution weights of the split layers: the paper's "memory". */
     trunk: number;
     stem: number;
+    /** The fully connected layers: the task's hidden ones and the last, with biases and scales. */
     head: number;
     /** Scales and shifts, and the running means and variances that inference reads. */
     batchNorm: number;
@@ -22,7 +23,7 @@ export interface NetworkCost {
   };
   /** 4 bytes for each of `parameters.total`. */
   bytes: number;
-  /** Multiply-accumulates of the convolutions and the head, for one image. */
+  /** Multiply-accumulates of convolutions and fully connected layers, for one image. */
   macs: number;
   /** `parameters.trunk` over that of the whole network. */
   density: number;
@@ -32,14 +33,14 @@ export interface NetworkCost {
  * What one level of a task reads and computes at inference.
  *
  * A weight counts when its input and its output unit are both active. The stem, its batch norm
- * included, belongs to the task and counts at every level; head and other batch norms count for the
+ * included, counts at every level, also where tasks share it; head and other batch norms count for the
  * level's channels.
  * Source: Kim, Ahn, Torr and Oh, CVPR 2019, whose "memory" is `parameters.trunk`.
  *
  * @param task Index in `scenario.tasks`, from 0.
  * @param level From 1.
  * @param data The task's pictures, of which only the channels count, and its classes.
- * @throws {RangeError} If there is no such task or level.
+ * @throws {RangeError} If there is no such task, or it has no network at that level.
  */
 export function networkCost(
   scenario: Scenario,
@@ -47,10 +48,11 @@ export function networkCost(
   level: number,
   data: Pick<TaskData, "channels" | "classes">,
 ): NetworkCost {
-  const spec = scenario.tasks[task];
-  if (!spec) {
+  const levels = taskLevels(scenario, task);
+  const spec = scenario.tasks[task]!;
+  if (!levels.includes(level)) {
     throw new RangeError(
-      `networkCost: task must be in [0, ${scenario.tasks.length}), got ${task}`,
+      `networkCost: level must be one of task ${spec.name}'s, ${levels.join(", ")}; got ${level}`,
     );
   }
   const hierarchy = taskHierarchy(scenario, task);
@@ -59,15 +61,18 @@ export function networkCost(
   const widthOf = activeWidth(scenario, active);
   const trunk = trunkCost(scenario, active);
   const stemWeights = stem.kernel ** 2 * data.channels * stem.channels;
-  const headWeights = widthOf(featureChannels(backbone)) * data.classes.length;
+  const head = headCost(
+    widthOf(featureChannels(backbone)),
+    spec.hidden ?? [],
+    data.classes.length,
+  );
   const batchNorm = sum(
     batchNormLayers(backbone, stem),
     ({ channels, split }) => {
       return 4 * (split ? widthOf(channels) : channels); // scale, shift, mean, variance
     },
   );
-  const head = headWeights + data.classes.length;
-  const total = trunk.parameters + stemWeights + head + batchNorm;
+  const total = trunk.parameters + stemWeights + head.parameters + batchNorm;
   return {
     task: spec.name,
     level,
@@ -75,12 +80,12 @@ export function networkCost(
     parameters: {
       trunk: trunk.parameters,
       stem: stemWeights,
-      head,
+      head: head.parameters,
       batchNorm,
       total,
     },
     bytes: 4 * total,
-    macs: stemWeights * stem.outputSize ** 2 + trunk.macs + headWeights,
+    macs: stemWeights * stem.outputSize ** 2 + trunk.macs + head.macs,
     density: trunk.parameters /
       trunkCost(scenario, scenarioPartition(scenario).all).parameters,
   };
@@ -108,6 +113,20 @@ export function trunkCost(
   };
 }
 
+/** Hidden layers, each of weights, biases and scales, then the layer that gives the logits. */
+function headCost(
+  features: number,
+  hidden: readonly number[],
+  classes: number,
+): { parameters: number; macs: number } {
+  const inputs = [features, ...hidden];
+  const outputs = [...hidden, classes];
+  const weights = sum(inputs, (width, i) => width * outputs[i]!);
+  const biases = sum(outputs, (width) => width);
+  const scales = sum(hidden, (width) => width);
+  return { parameters: weights + biases + scales, macs: weights };
+}
+
 /** Channels that the active units have in a layer of so many. */
 function activeWidth(
   scenario: Pick<Scenario, "units" | "unitShares">,
@@ -117,6 +136,6 @@ function activeWidth(
   return (channels) => partition.channelsOf(channels, active).length;
 }
 
-function sum<T>(items: readonly T[], value: (item: T) => number): number {
-  return items.reduce((total, item) => total + value(item), 0);
+function sum<T>(items: readonly T[], value: (item: T, index: number) => number): number {
+  return items.reduce((total, item, i) => total + value(item, i), 0);
 }

@@ -26,5 +26,7 @@ export interface TaskData {
   /** The largest byte value a picture can hold: 255 for photographs, 16 for the digits. */
   readonly maximum: number;
   readonly train: ImageSet;
+  /** Held out of the training images, to choose an epoch by. Needed if the scenario's `reportedEpoch` has it. */
+  readonly validation?: ImageSet;
   readonly test: ImageSet;
 }

@@ -134,7 +134,7 @@ export function taskLevels(
 ): number[] {
   const spec = tasks[task];
   if (!spec) throw new RangeError(`task must be in [0, ${tasks.length}), got ${task}`);
-  return spec.levels ? [...spec.levels].sort((a, b) => a - b) : levels.map((_, i) => i + 1);
+  return spec.levels ?? levels.map((_, i) => i + 1);
 }
 
 /** What is wrong with an order of units, as the end of a sentence; `undefined` if nothing is. */

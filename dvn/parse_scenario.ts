@@ -1,5 +1,5 @@
 import { backboneStages, residualBlocks, shortcutMap } from "./backbone.ts";
-import { checkLevels, checkOrder } from "./hierarchy.ts";
+import { checkLevels, checkOrder, taskHierarchy, taskLevels } from "./hierarchy.ts";
 import type { BackboneSpec, Scenario, TaskSpec } from "./scenario.ts";
 import {
   boolean,
@@ -14,7 +14,7 @@ import {
   text,
   wholeNumber,
 } from "./schema.ts";
-import { UnitPartition } from "./unit_partition.ts";
+import { checkShares, scenarioPartition } from "./unit_partition.ts";
 
 /** A scenario that cannot be run. The message has a line for each field that is wrong. */
 export class ScenarioError extends Error {
@@ -27,11 +27,17 @@ export class ScenarioError extends Error {
 /**
  * Checks a scenario and fills in what it leaves out.
  *
- * Needed are `name`, `backbone`, `tasks` and `training.epochs`. Else: a unit for each task, a level
- * for each unit, the paper's orders; a 7x7 stem of 16 channels for a WRN, 64 for a ResNet, that gives
- * 32x32 maps; batches of 128, SGD at 0.1 with Nesterov momentum 0.9 and weight decay 1e-4 on all
- * parameters, a tenth of the rate after half and three quarters of the epochs; batch norm private to
- * each (task, level); all images, padded by 4, cropped and flipped, of mean 0 and deviation 1; seed 0.
+ * Needed are `name`, `backbone`, `tasks` and `training.epochs`. Else:
+ * - a unit for each task, even; a level for each unit, each of them for every task; the paper's orders;
+ * - a 7x7 stem for each task, of 16 channels for a WRN, 64 for a ResNet, that gives 32x32 maps;
+ * - tasks learnt jointly, by one update a step of the sum of all losses, which are against the labels;
+ *   in a `sequential` scenario a full first stage, temperature 2, the old network's highest level as
+ *   the teacher, new tasks as copies of those before, no warm-up of heads;
+ * - batches of 128, SGD at 0.1 with Nesterov momentum 0.9 and weight decay 1e-4 on all parameters, a
+ *   tenth of the rate after half and three quarters of the epochs, no warm-up;
+ * - batch norm private to each (task, level), with momentum 0.9 and epsilon 1e-5;
+ * - all images, padded by 4, cropped and flipped, of mean 0 and deviation 1; the last epoch's weights;
+ * - seed 0.
  *
  * @param json Parsed JSON, or any plain object. It is not modified.
  * @throws {ScenarioError} If anything is wrong: unknown fields, wrong values, parts that do not fit.
@@ -48,7 +54,10 @@ export function parseScenario(json: unknown): Scenario {
     ...taskProblems(scenario),
     ...unitProblems(scenario),
     ...networkProblems(scenario),
+    ...densityProblems(scenario),
   ];
+  // These read the hierarchies, so those must be right.
+  if (problems.length === 0) problems.push(...sequentialProblems(scenario));
   if (problems.length > 0) throw new ScenarioError(problems);
   return scenario;
 }
@@ -66,8 +75,10 @@ const fraction = number(
   "a number of at least 0 and below 1",
   (value) => value >= 0 && value < 1,
 );
-const part = number("a number between 0 and 1", (value) => value > 0 && value < 1);
-const sharing = oneOf("private", "shared");
+const validation = number(
+  "a number above 0 and below 1",
+  (value) => value > 0 && value < 1,
+);
 
 const backbone: Reader<BackboneSpec> = kinds<BackboneSpec>({
   wrn: record({
@@ -99,14 +110,11 @@ const tasks: Reader<TaskSpec[]> = list(
   }),
 );
 
-/** The paper's rule, or one list for each task. */
+/** A rule's name, or one list for each task. */
 const orders: Reader<Scenario["orders"]> = (value, path) => {
   if (typeof value === "string") return oneOf("rule", "same", "reversed", "random")(value, path);
   const order = list("a list of unit IDs", wholeNumber(1, LIMIT));
-  return list('"rule", or a list of an order for each task', order)(
-    value,
-    path,
-  );
+  return list("the name of a rule, or a list of an order for each task", order)(value, path);
 };
 
 const stem = record({
@@ -123,7 +131,7 @@ const limit = record({
 
 const unitShares: Reader<Scenario["unitShares"]> = (value, path) => {
   if (typeof value === "string") return oneOf("even")(value, path);
-  return list('"even", or a list of the part of each unit', positive)(value, path);
+  return list('"even", or a list of the share of each unit', positive)(value, path);
 };
 
 const sequential = record({
@@ -136,11 +144,11 @@ const sequential = record({
 
 const reportedEpoch: Reader<Scenario["reportedEpoch"]> = (value, path) => {
   if (typeof value === "string") return oneOf("last")(value, path);
-  return record({ validation: part })(value, path);
+  return record({ validation })(value, path);
 };
 
 const batchNorm = record({
-  affine: optional(sharing, "private"),
+  affine: optional(oneOf("private", "shared"), "private"),
   statistics: optional(oneOf("private", "shared", "recalibrated"), "private"),
   momentum: optional(fraction, 0.9),
   epsilon: optional(positive, 1e-5),
@@ -193,7 +201,7 @@ const fields = record({
   orders: optional(orders, "rule"),
   tasks,
   sequential: optional(sequential),
-  nestedDensities: optional(list("a list of parts of the parameters", positive)),
+  nestedDensities: optional(list("a list of densities", positive)),
   limit: optional(limit),
   batchNorm: (value = {}, path) => batchNorm(value, path),
   training,
@@ -234,10 +242,11 @@ function stemChannels(backbone: BackboneSpec): number {
   }
 }
 
-function taskProblems({ tasks }: Scenario): string[] {
-  return tasks.flatMap(({ name, classes = [] }, i) => {
+function taskProblems({ tasks, levels: { length } }: Scenario): string[] {
+  return tasks.flatMap(({ name, classes = [], levels = [] }, i) => {
     const first = tasks.findIndex((other) => other.name === name);
     const twice = classes.filter((label, at) => classes.indexOf(label) !== at);
+    const fit = levels.every((level, at) => level > (levels[at - 1] ?? 0) && level <= length);
     return [
       ...first === i ? [] : [
         `tasks[${i}].name must not be that of tasks[${first}], got "${name}"`,
@@ -245,15 +254,23 @@ function taskProblems({ tasks }: Scenario): string[] {
       ...twice.length === 0 ? [] : [
         `tasks[${i}].classes must be distinct, got ${twice[0]} twice`,
       ],
+      ...fit ? [] : [
+        `tasks[${i}].levels must be increasing and of the ${length} that there are, got [${levels}]`,
+      ],
     ];
   });
 }
 
-function unitProblems({ units, levels, orders, tasks }: Scenario): string[] {
-  const problem = checkLevels(levels, units);
-  const problems = problem ? [`levels ${problem}`] : [];
+function unitProblems({ units, unitShares, levels, orders, tasks }: Scenario): string[] {
+  const levelProblem = checkLevels(levels, units);
+  const shareProblem = checkShares(unitShares, units);
+  const problems = [
+    ...levelProblem ? [`levels ${levelProblem}`] : [],
+    ...shareProblem ? [`unitShares ${shareProblem}`] : [],
+  ];
   if (typeof orders === "string") {
-    if (tasks.length <= units) return problems;
+    const ownUnits = orders === "rule" || orders === "reversed";
+    if (!ownUnits || tasks.length <= units) return problems;
     const remedy = `units must be at least ${tasks.length}, since the rule ` +
       `gives each task a unit of its own, got ${units}; or list the orders`;
     return [...problems, remedy];
@@ -271,7 +288,8 @@ function unitProblems({ units, levels, orders, tasks }: Scenario): string[] {
   return [...problems, ...wrong];
 }
 
-function networkProblems({ backbone, stem, units, unitShares }: Scenario): string[] {
+function networkProblems(scenario: Scenario): string[] {
+  const { backbone, stem, units, unitShares } = scenario;
   const misfit = rangeProblem(() => backboneStages(backbone));
   if (misfit) return [misfit];
   const stages = backboneStages(backbone);
@@ -291,13 +309,51 @@ function networkProblems({ backbone, stem, units, unitShares }: Scenario): strin
     );
     return problems;
   }
-  const partition = new UnitPartition(units, unitShares);
+  if (checkShares(unitShares, units)) return problems; // told among those of the units
+  const partition = scenarioPartition(scenario);
+  const tooNarrow = rangeProblem(() => {
+    stages.forEach(({ channels }, i) => partition.offsets(channels, `stage${i + 1}`));
+  });
+  if (tooNarrow) return [...problems, `unitShares: ${tooNarrow}`];
   for (const block of residualBlocks(backbone, stem)) {
     const problem = rangeProblem(() => shortcutMap(block, partition, []));
     const field = block.inIsStem ? "stem.channels" : "backbone.widths";
     if (problem) problems.push(`${field}: ${problem}`);
   }
   return problems;
+}
+
+function densityProblems({ nestedDensities: densities, tasks }: Scenario): string[] {
+  if (!densities) return [];
+  const increases = densities.every((density, i) => density > (densities[i - 1] ?? 0));
+  if (increases && densities.length === tasks.length && densities.at(-1) === 1) return [];
+  return [
+    `nestedDensities must be one for each of ${tasks.length} tasks, increasing, the last 1, ` +
+    `got [${densities}]`,
+  ];
+}
+
+/** A task that arrives must have a network that it can learn: with "grow", on units that have arrived. */
+function sequentialProblems(scenario: Scenario): string[] {
+  const { sequential, tasks, units } = scenario;
+  if (!sequential) return [];
+  if (tasks.length < 2) return [`sequential is for at least two tasks, got ${tasks.length}`];
+  if (sequential.firstStage === "full") return [];
+  const field = 'sequential.firstStage "grow"';
+  if (units > tasks.length) {
+    return [
+      `${field} is for at most ${tasks.length} units, since each task brings one, got ${units}; ` +
+      'use "full"',
+    ];
+  }
+  return tasks.flatMap(({ name }, i) => {
+    const lowest = taskHierarchy(scenario, i).unitsAt(taskLevels(scenario, i)[0]!);
+    if (Math.max(...lowest) <= i + 1) return [];
+    return [
+      `${field} leaves task "${name}" without a level when it arrives: its lowest needs units ` +
+      `${lowest.join(", ")}, and those up to ${i + 1} are there; use "full" or other orders`,
+    ];
+  });
 }
 
 /** What a function that checks its arguments says of them. */

@@ -15,7 +15,7 @@ export interface TaskSpec {
   dataset: string;
   /** Keep these classes only, relabelled 0, 1, ... in this order. Default: all. */
   classes?: number[];
-  /** Levels, from 1, at which the task has a network. Default: all. */
+  /** Levels, from 1 and increasing, at which the task has a network. Default: all. */
   levels?: number[];
   /**
    * Widths of fully connected layers between the pooled features and the head, each L2-normalised,

@@ -4,9 +4,11 @@ import { h1 } from "./h1.ts";
 import { j1 } from "./j1.ts";
 import { j2 } from "./j2.ts";
 import { j3, j3Thirds } from "./j3.ts";
+import { s1 } from "./s1.ts";
+import { s2 } from "./s2.ts";
 
-/** Those of the paper that train jointly. */
-const PAPER = [j1, j2, j3, j3Thirds, h1];
+/** Those of the paper: trained jointly, then in sequence. */
+const PAPER = [j1, j2, j3, j3Thirds, h1, s1, s2];
 
 const ALL = [digitsScenario, ...PAPER];
 

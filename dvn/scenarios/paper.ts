@@ -1,5 +1,5 @@
 /**
- * What the paper's joint scenarios have in common.
+ * What the paper's scenarios have in common.
  *
  * "Certain" is what the paper says; "likely" and "a guess" is what it leaves open, with the reason for
  * the choice. All of it is in the scenario, and so in every result.
@@ -18,6 +18,15 @@ export const WRN_32_4: Pick<Scenario, "backbone" | "stem"> = {
 };
 
 /**
+ * WRN-32-8 (certain), on the stem of {@linkcode WRN_32_4}. 29,362,176 convolution weights; the paper
+ * prints none.
+ */
+export const WRN_32_8: Pick<Scenario, "backbone" | "stem"> = {
+  ...WRN_32_4,
+  backbone: { kind: "wrn", depth: 32, widen: 8 },
+};
+
+/**
  * ResNet-42 (certain) of 64 to 512 channels on a stem of 64 that gives 32x32 maps, from pictures of any
  * size (likely: DEN's code). 29,786,112 convolution weights; the paper prints 29.8M.
  */
@@ -26,7 +35,26 @@ export const RESNET_42: Pick<Scenario, "backbone" | "stem"> = {
   stem: { kernel: 7, channels: 64, outputSize: 32, sharing: "task" },
 };
 
-/** Of every joint scenario. */
+/**
+ * Tasks that arrive one after another, as in eq. (6), which the paper says is LwF where there is one
+ * level. Where it is silent, LwF is followed: Li and Hoiem, ECCV 2016.
+ */
+export const IN_SEQUENCE: Required<Pick<Scenario, "sequential">> = {
+  sequential: {
+    /** A guess: of the two readings only this one gives LwF, which has a full network for the first task. */
+    firstStage: "full",
+    /** Likely: LwF's. */
+    temperature: 2,
+    /** A guess: the old network's best answer. */
+    teacherLevel: "top",
+    /** A guess: in LwF the tasks share all but their heads. */
+    newTask: "copy",
+    /** A guess: LwF says until convergence, which one layer on features that stay reaches early. */
+    warmupEpochs: 10,
+  },
+};
+
+/** Of every scenario. */
 const COMMON: Pick<
   Scenario,
   "seed" | "batchNorm" | "augmentation" | "normalization" | "reportedEpoch"
@@ -61,7 +89,7 @@ const SGD = {
   levelSampling: "all",
   lowerLevels: "labels",
   warmupSteps: 0,
-};
+} satisfies Partial<Scenario["training"]>;
 
 /**
  * Scenarios over CIFAR, whose epoch has 391 steps of 128 (batch size: certain).

@@ -18,8 +18,9 @@ interface Reduction {
 const REDUCTIONS = {
   paper: undefined,
   /**
-   * 0.8 (J1, H1) to 2.4 (J3) times 10^15 multiply-accumulates of training, so half an hour or less at
-   * 1.4 * 10^12 a second. An estimate from the counts, not a measurement.
+   * 0.6 (S1) to 2.4 (J3) times 10^15 multiply-accumulates of training, so half an hour or less at
+   * 1.4 * 10^12 a second; 4.7 for S2, whose network is twice as wide, so about an hour. An estimate from
+   * the counts, not a measurement.
    */
   "gpu-30min": {
     narrower: 2,
@@ -46,7 +47,8 @@ export const scaleNames = Object.keys(REDUCTIONS) as readonly Scale[];
 
 /**
  * One of the paper's scenarios at a smaller size. Tasks, units, levels, losses and optimiser stay;
- * widths, depth, epochs, images and, for `ci`, batch and map size shrink. The name tells: J1-ci.
+ * widths, depth, epochs (those that warm up a head, too), images and, for `ci`, batch and map size
+ * shrink. The name tells: J1-ci.
  *
  * @param scale `paper` leaves all as it is.
  */
@@ -54,9 +56,9 @@ export function scaleScenario(scenario: Scenario, scale: Scale): Scenario {
   const reduction: Reduction | undefined = REDUCTIONS[scale];
   if (!reduction) return scenario;
   const { narrower, blocks, epochs, limit, batchSize, outputSize } = reduction;
-  const { stem, training } = scenario;
+  const { stem, training, ...rest } = scenarioWithEpochs(scenario, epochs);
   return {
-    ...scenario,
+    ...rest,
     name: `${scenario.name}-${scale}`,
     backbone: {
       kind: "custom",
@@ -69,12 +71,18 @@ export function scaleScenario(scenario: Scenario, scale: Scale): Scenario {
       channels: stem.channels / narrower,
       outputSize: outputSize ?? stem.outputSize,
     },
-    training: withEpochs(
-      { ...training, batchSize: batchSize ?? training.batchSize },
-      epochs,
-    ),
+    training: { ...training, batchSize: batchSize ?? training.batchSize },
     limit: { ...limit },
   };
+}
+
+/** The same scenario over fewer or more epochs; those that warm up a head follow, but at least one stays. */
+export function scenarioWithEpochs(scenario: Scenario, epochs: number): Scenario {
+  const { training, sequential } = scenario;
+  const result = { ...scenario, training: withEpochs(training, epochs) };
+  if (!sequential || sequential.warmupEpochs === 0) return result;
+  const warmupEpochs = Math.round(sequential.warmupEpochs * epochs / training.epochs);
+  return { ...result, sequential: { ...sequential, warmupEpochs: Math.max(1, warmupEpochs) } };
 }
 
 /** The same training over fewer or more epochs; milestones move in proportion. */
@@ -99,7 +107,7 @@ export function describeScale(from: Scenario, to: Scenario): string {
 }
 
 /** All that a scale may change, but for the milestones, which follow the epochs. */
-function sizes({ backbone, stem, training, limit }: Scenario) {
+function sizes({ backbone, stem, training, sequential, limit }: Scenario) {
   const stages = backboneStages(backbone);
   const count = (part: "train" | "test") => `${limit?.[part] ?? "all"}`;
   const result: Record<string, string> = {
@@ -108,6 +116,7 @@ function sizes({ backbone, stem, training, limit }: Scenario) {
     "stem channels": `${stem.channels}`,
     "map size": `${stem.outputSize}`,
     epochs: `${training.epochs}`,
+    ...sequential ? { "warm-up epochs": `${sequential.warmupEpochs}` } : {},
     "batch size": `${training.batchSize}`,
     "training images a task": count("train"),
     "test images a task": count("test"),
