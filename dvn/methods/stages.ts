@@ -64,14 +64,10 @@ function oldAnswers(scenario: SequentialScenario, task: number, stage: number): 
   });
 }
 
-/**
- * Levels of a task that learn in a stage. With "grow" unit i comes with task i, and those that are
- * no task's with the last.
- */
+/** Levels of a task that learn in a stage; with "grow", unit i comes with task i. */
 function levelsAt(scenario: SequentialScenario, task: number, stage: number): number[] {
-  const { tasks, sequential } = scenario;
   const levels = taskLevels(scenario, task);
-  if (sequential.firstStage === "full" || stage === tasks.length - 1) return levels;
+  if (scenario.sequential.firstStage === "full") return levels;
   const hierarchy = taskHierarchy(scenario, task);
   return levels.filter((level) => hierarchy.unitsAt(level).every((unit) => unit <= stage + 1));
 }
