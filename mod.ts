@@ -10,7 +10,7 @@ export { Tape } from "./nn/tape.ts";
 export type { Tensor } from "./nn/tensor.ts";
 export { type BlockLayout, blockRange, type Param, ParamStore, type State } from "./nn/params.ts";
 export { Random } from "./nn/random.ts";
-export { type Initializer, rows, xavier, zeros } from "./nn/init.ts";
+export { constant, type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
   decodeSafeTensors,
   encodeSafeTensors,
@@ -30,6 +30,7 @@ export {
 } from "./nn/ops/cross_entropy.ts";
 export { add, relu } from "./nn/ops/elementwise.ts";
 export { globalAveragePool } from "./nn/ops/global_average_pool.ts";
+export { l2Normalize, type L2NormalizeOptions } from "./nn/ops/l2_normalize.ts";
 export { linear } from "./nn/ops/linear.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
 export { sgd } from "./nn/optim/sgd.ts";
@@ -38,8 +39,9 @@ export type { NetworkCost } from "./dvn/costs.ts";
 export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
 export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
-export { dvnMethod, type LossTerm, type Method, type Phase } from "./dvn/method.ts";
-export { DeepVirtualNetwork } from "./dvn/network.ts";
+export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.ts";
+export { ablationNames, findMethod, methodNames, methods } from "./dvn/methods/index.ts";
+export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";

@@ -2,25 +2,33 @@ import type { Gpu } from "../nn/gpu/gpu.ts";
 import { batchNorm } from "../nn/ops/batch_norm.ts";
 import { conv2d } from "../nn/ops/conv2d.ts";
 import { globalAveragePool } from "../nn/ops/global_average_pool.ts";
+import { l2Normalize } from "../nn/ops/l2_normalize.ts";
 import { linear } from "../nn/ops/linear.ts";
 import { shortcut } from "../nn/ops/shortcut.ts";
 import { type Param, ParamStore, type State } from "../nn/params.ts";
 import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
-import { residualBlocks, shortcutMap, stemStride } from "./backbone.ts";
+import { batchNormLayers, residualBlocks, shortcutMap, stemStride } from "./backbone.ts";
 import { type NetworkCost, networkCost } from "./costs.ts";
 import type { TaskData } from "./data.ts";
-import { type Hierarchy, taskHierarchy } from "./hierarchy.ts";
-import { declareParameters } from "./parameters.ts";
+import { type Hierarchy, taskHierarchy, taskLevels } from "./hierarchy.ts";
+import { declareParameters, stemName } from "./parameters.ts";
 import { parseScenario } from "./parse_scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { describeTask, type TaskInfo } from "./task_info.ts";
-import { UnitPartition } from "./unit_partition.ts";
+import { scenarioPartition, type UnitPartition } from "./unit_partition.ts";
 import { VirtualNetwork } from "./virtual_network.ts";
 
 /** Marks a weights file as ours, in its metadata. */
 const FORMAT = "deep-virtual-network/1";
+
+/**
+ * How batch norm is computed. "training": with the batch's statistics, of which running ones are kept;
+ * "inference": with the running ones; `average`: as in training, but the running ones become the
+ * average over some runs: a tensor [1] that says 0 at the first run, then 1/2, 2/3, ...
+ */
+export type Mode = "training" | "inference" | { average: Tensor };
 
 /**
  * One set of weights that holds tasks x levels networks (Kim, Ahn, Torr and Oh, CVPR 2019).
@@ -30,7 +38,6 @@ const FORMAT = "deep-virtual-network/1";
  * shares them, batch-norm parameters and statistics.
  */
 export class DeepVirtualNetwork {
-  readonly store: ParamStore;
   readonly partition: UnitPartition;
   readonly hierarchies: readonly Hierarchy[];
   readonly #virtuals = new Map<string, VirtualNetwork>();
@@ -39,11 +46,22 @@ export class DeepVirtualNetwork {
     readonly gpu: Gpu,
     readonly scenario: Scenario,
     readonly tasks: readonly TaskInfo[],
+    readonly store: ParamStore,
   ) {
-    this.store = new ParamStore(gpu, scenario.seed);
-    this.partition = new UnitPartition(scenario.units);
+    this.partition = scenarioPartition(scenario);
     this.hierarchies = tasks.map((_, task) => taskHierarchy(scenario, task));
-    declareParameters(this.store, scenario, tasks, this.hierarchies);
+  }
+
+  static async #make(
+    gpu: Gpu,
+    scenario: Scenario,
+    tasks: readonly TaskInfo[],
+  ): Promise<DeepVirtualNetwork> {
+    const store = new ParamStore(gpu, scenario.seed);
+    const net = new DeepVirtualNetwork(gpu, scenario, tasks, store);
+    declareParameters(store, scenario, tasks, net.hierarchies);
+    await store.allocate();
+    return net;
   }
 
   /**
@@ -68,9 +86,7 @@ export class DeepVirtualNetwork {
       }
       return describeTask(name, taskData, scenario.normalization);
     });
-    const net = new DeepVirtualNetwork(gpu, scenario, tasks);
-    await net.store.allocate();
-    return net;
+    return await DeepVirtualNetwork.#make(gpu, scenario, tasks);
   }
 
   /**
@@ -93,14 +109,69 @@ export class DeepVirtualNetwork {
           }; use a run's model.safetensors`,
       );
     }
-    const net = new DeepVirtualNetwork(
+    const net = await DeepVirtualNetwork.#make(
       gpu,
       parseScenario(JSON.parse(scenario)),
       JSON.parse(tasks),
     );
-    await net.store.allocate();
     net.restore(file);
     return net;
+  }
+
+  /** The network as it is now, with weights of its own that cannot be trained. */
+  async frozenCopy(): Promise<DeepVirtualNetwork> {
+    const { gpu, scenario, tasks, store } = this;
+    return new DeepVirtualNetwork(gpu, scenario, tasks, await store.frozenCopy());
+  }
+
+  /**
+   * Makes stem and batch norm of all levels of a task those of a network of another task, as far as
+   * they have the same units. Heads stay.
+   *
+   * @param from Task, index from 0, and level, from 1.
+   * @param to Index from 0.
+   */
+  async copyTask(from: { task: number; level: number }, to: number): Promise<void> {
+    const { backbone, stem } = this.scenario;
+    const values = await this.store.read();
+    const copy = (
+      source: string,
+      target: string,
+      moves: readonly (readonly [number, number])[],
+    ) => {
+      const old = values.get(source);
+      const now = values.get(target);
+      if (!old || !now || source === target) return; // shared by all
+      for (const [at, into] of moves) now[into] = old[at]!;
+      this.store.write(target, now);
+    };
+    const [oldStem, newStem] = [from.task, to].map((task) => this.#stemName(task));
+    for (const part of ["conv.weight", "bn.affine", "bn.running"]) {
+      const { length } = values.get(`${oldStem}.${part}`)!;
+      const all = Array.from({ length }, (_, i) => [i, i] as const);
+      copy(`${oldStem}.${part}`, `${newStem}.${part}`, all);
+    }
+    const channelsOf = (task: number, level: number, channels: number) =>
+      this.partition.channelsOf(channels, this.hierarchies[task]!.activeUnits(level));
+    for (const level of taskLevels(this.scenario, to)) {
+      for (const { name, channels, split } of batchNormLayers(backbone, stem)) {
+        if (!split) continue;
+        const old = channelsOf(from.task, from.level, channels);
+        const now = channelsOf(to, level, channels);
+        const moves = now.flatMap((channel, into) => {
+          const at = old.indexOf(channel);
+          if (at < 0) return [];
+          return [[at, into], [old.length + at, now.length + into]] as const;
+        });
+        for (const part of ["affine", "running"]) {
+          copy(
+            `${this.#prefix(from.task, from.level)}.${name}.${part}`,
+            `${this.#prefix(to, level)}.${name}.${part}`,
+            moves,
+          );
+        }
+      }
+    }
   }
 
   /** Overwrites all parameters and states. @throws {RangeError} If names or shapes differ. */
@@ -157,10 +228,10 @@ export class DeepVirtualNetwork {
     return this.tasks.map(({ name }) => name);
   }
 
-  /** What every (task, level) costs, task by task. */
+  /** What every network costs, task by task. */
   costs(): NetworkCost[] {
     return this.tasks.flatMap((_, task) =>
-      this.scenario.levels.map((_, index) => this.cost(task, index + 1))
+      taskLevels(this.scenario, task).map((level) => this.cost(task, level))
     );
   }
 
@@ -186,11 +257,13 @@ export class DeepVirtualNetwork {
         `no task is named ${task}; there are ${this.taskNames.join(", ")}`,
       );
     }
-    const { levels } = this.scenario;
+    const levels = taskLevels(this.scenario, index);
     const level = "level" in choice ? choice.level : this.#highestLevel(index, choice.budget);
-    if (!(level >= 1 && level <= levels.length && Number.isInteger(level))) {
+    if (!levels.includes(level)) {
       throw new RangeError(
-        `level must be a whole number in [1, ${levels.length}], got ${level}`,
+        `task ${task} has ${levels.length === 1 ? "level" : "levels"} ${
+          levels.join(", ")
+        }, got ${level}`,
       );
     }
     const key = `${index} ${level}`;
@@ -202,16 +275,19 @@ export class DeepVirtualNetwork {
   }
 
   #highestLevel(task: number, budget: number): number {
-    const bytes = this.scenario.levels.map((_, index) => this.cost(task, index + 1).bytes);
+    const levels = taskLevels(this.scenario, task);
+    const bytes = levels.map((level) => this.cost(task, level).bytes);
     const fitting = bytes.findLastIndex((cost) => cost <= budget);
     if (fitting < 0) {
       const { name } = this.tasks[task]!;
       throw new RangeError(
-        `no level of task ${name} fits a budget of ${budget} bytes: level 1, the smallest, needs ` +
-          `${bytes[0]} bytes`,
+        `no level of task ${name} fits a budget of ${budget} bytes: level ${
+          levels[0]
+        }, the smallest, ` +
+          `needs ${bytes[0]} bytes`,
       );
     }
-    return fitting + 1;
+    return levels[fitting]!;
   }
 
   /** Frees all GPU memory of the network and its plans. */
@@ -229,17 +305,24 @@ export class DeepVirtualNetwork {
     return this.store.states.get(name)!;
   }
 
+  #stemName(task: number): string {
+    return stemName(this.scenario, this.tasks[task]!);
+  }
+
+  #prefix(task: number, level: number): string {
+    return `${this.tasks[task]!.name}.level${level}`;
+  }
+
   /**
    * Records a task's stem, which all its levels share: convolution, batch norm, ReLU.
    *
    * @param task Index from 0.
    * @returns [n, outputSize, outputSize, stem channels].
    */
-  stem(tape: Tape, task: number, images: Tensor, training: boolean): Tensor {
+  stem(tape: Tape, task: number, images: Tensor, mode: Mode): Tensor {
     const { stem } = this.scenario;
-    const info = this.tasks[task]!;
-    return tape.scope(`stem.${info.name}`, () => {
-      const name = `stem.${info.name}`;
+    const name = this.#stemName(task);
+    return tape.scope(name, () => {
       const y = conv2d(
         tape,
         this.store,
@@ -247,11 +330,11 @@ export class DeepVirtualNetwork {
         this.#param(`${name}.conv.weight`),
         {
           kernel: stem.kernel,
-          stride: stemStride(info, stem.outputSize),
+          stride: stemStride(this.tasks[task]!, stem.outputSize),
           padding: (stem.kernel - 1) / 2,
         },
       );
-      return this.#norm(tape, y, `${name}.bn`, `${name}.bn`, training);
+      return this.#norm(tape, y, `${name}.bn`, `${name}.bn`, mode);
     });
   }
 
@@ -262,52 +345,44 @@ export class DeepVirtualNetwork {
    * @param level From 1.
    * @returns Logits [n, classes].
    */
-  forward(
-    tape: Tape,
-    task: number,
-    level: number,
-    stem: Tensor,
-    training: boolean,
-  ): Tensor {
+  forward(tape: Tape, task: number, level: number, stem: Tensor, mode: Mode): Tensor {
+    return this.head(tape, task, level, this.features(tape, task, level, stem, mode));
+  }
+
+  /**
+   * Records the trunk at one level of a task, down to the pooled features.
+   *
+   * @returns [n, channels of the level's units in the last stage], padded to a multiple of 4.
+   */
+  features(tape: Tape, task: number, level: number, stem: Tensor, mode: Mode): Tensor {
     const { backbone, stem: stemSpec, batchNorm } = this.scenario;
     const units = this.hierarchies[task]!.activeUnits(level);
-    const prefix = `${this.tasks[task]!.name}.level${level}`;
+    const prefix = this.#prefix(task, level);
+    const norm = (x: Tensor, name: string) => {
+      const affine = batchNorm.affine === "private" ? `${prefix}.${name}` : name;
+      const running = batchNorm.statistics === "shared" ? name : `${prefix}.${name}`;
+      return tape.scope(name, () => this.#norm(tape, x, affine, running, mode, units));
+    };
+    const conv = (
+      x: Tensor,
+      name: string,
+      stride: number,
+      inIsStem: boolean,
+      add?: Tensor,
+    ) =>
+      tape.scope(
+        name,
+        () =>
+          conv2d(tape, this.store, x, this.#param(`${name}.weight`), {
+            kernel: 3,
+            stride,
+            padding: 1,
+            inUnits: inIsStem ? [0] : units,
+            outUnits: units,
+            add,
+          }),
+      );
     return tape.scope(prefix, () => {
-      const norm = (x: Tensor, name: string) => {
-        const owner = (kind: "affine" | "statistics") =>
-          batchNorm[kind] === "private" ? `${prefix}.${name}` : name;
-        return tape.scope(
-          name,
-          () =>
-            this.#norm(
-              tape,
-              x,
-              owner("affine"),
-              owner("statistics"),
-              training,
-              units,
-            ),
-        );
-      };
-      const conv = (
-        x: Tensor,
-        name: string,
-        stride: number,
-        inIsStem: boolean,
-        add?: Tensor,
-      ) =>
-        tape.scope(
-          name,
-          () =>
-            conv2d(tape, this.store, x, this.#param(`${name}.weight`), {
-              kernel: 3,
-              stride,
-              padding: 1,
-              inUnits: inIsStem ? [0] : units,
-              outUnits: units,
-              add,
-            }),
-        );
       let x = stem;
       for (const block of residualBlocks(backbone, stemSpec)) {
         const { name, stride, inIsStem } = block;
@@ -322,17 +397,30 @@ export class DeepVirtualNetwork {
         const middle = conv(activated, `${name}.conv1`, stride, inIsStem);
         x = conv(norm(middle, `${name}.bn2`), `${name}.conv2`, 1, false, skip);
       }
-      return tape.scope("head", () => {
-        const pooled = globalAveragePool(tape, norm(x, "final.bn"));
-        const weight = this.#param(`${prefix}.head.weight`);
-        return linear(
-          tape,
-          this.store,
-          pooled,
-          weight,
-          this.#param(`${prefix}.head.bias`),
-        );
+      const last = norm(x, "final.bn");
+      return tape.scope("head", () => globalAveragePool(tape, last));
+    });
+  }
+
+  /**
+   * Records what follows the pooled features: the task's hidden layers, if it has any, and the head.
+   *
+   * @returns Logits [n, classes].
+   */
+  head(tape: Tape, task: number, level: number, features: Tensor): Tensor {
+    const prefix = this.#prefix(task, level);
+    const layer = (x: Tensor, name: string) => {
+      const [weight, bias] = [this.#param(`${name}.weight`), this.#param(`${name}.bias`)];
+      return linear(tape, this.store, x, weight, bias);
+    };
+    return tape.scope(`${prefix}.head`, () => {
+      let x = features;
+      this.scenario.tasks[task]!.hidden?.forEach((_, i) => {
+        const name = `${prefix}.hidden${i + 1}`;
+        const scale = this.#param(`${name}.scale`);
+        x = l2Normalize(tape, this.store, layer(x, name), scale, { relu: true });
       });
+      return layer(x, `${prefix}.head`);
     });
   }
 
@@ -341,7 +429,7 @@ export class DeepVirtualNetwork {
     x: Tensor,
     affine: string,
     running: string,
-    training: boolean,
+    mode: Mode,
     units?: readonly number[],
   ): Tensor {
     const { momentum, epsilon } = this.scenario.batchNorm;
@@ -351,7 +439,13 @@ export class DeepVirtualNetwork {
       x,
       this.#param(`${affine}.affine`),
       this.#state(`${running}.running`),
-      { training, momentum, epsilon, relu: true, units },
+      {
+        training: mode !== "inference",
+        momentum: typeof mode === "object" ? mode.average : momentum,
+        epsilon,
+        relu: true,
+        units,
+      },
     );
   }
 }

@@ -1,19 +1,22 @@
-import { rows, xavier, zeros } from "../nn/init.ts";
+import { constant, rows, xavier, zeros } from "../nn/init.ts";
 import { pairLayout } from "../nn/ops/batch_norm.ts";
 import type { ParamStore } from "../nn/params.ts";
 import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.ts";
-import type { Hierarchy } from "./hierarchy.ts";
+import { type Hierarchy, taskLevels } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";
 import type { TaskInfo } from "./task_info.ts";
-import { UnitPartition } from "./unit_partition.ts";
+import { scenarioPartition } from "./unit_partition.ts";
 
 /**
  * Declares all parameters and states of a deep virtual network. Their names are the checkpoint's:
  *
- * - `stem.<task>.conv.weight`, `stem.<task>.bn.affine` and `.running`: a task's own;
+ * - `stem.<task>.conv.weight`, `stem.<task>.bn.affine` and `.running`: a task's own; or, if tasks with
+ *   pictures of one shape share a stem, `stem.32x32x3...`;
  * - `stage1.block1.conv1.weight`: the trunk's, block-major, `[out unit][in unit][tap][c_in][c_out]`;
  * - `<task>.level<l>.stage1.block1.bn1.affine` and `.running`: a (task, level)'s own, [2, channels], or
  *   without the prefix if all share them, then `[unit][2][channels of the unit]`;
+ * - `<task>.level<l>.hidden1.weight` [channels, width], `.bias` and `.scale` [width], for a task with
+ *   hidden layers;
  * - `<task>.level<l>.head.weight` [channels, classes] and `.bias` [classes].
  *
  * An affine array holds scales, then shifts; a running one means, then variances.
@@ -24,16 +27,18 @@ export function declareParameters(
   tasks: readonly TaskInfo[],
   hierarchies: readonly Hierarchy[],
 ): void {
-  const { backbone, stem, training, levels, batchNorm } = scenario;
-  const partition = new UnitPartition(scenario.units);
-  const always = { decay: true };
+  const { backbone, stem, training, batchNorm } = scenario;
+  const partition = scenarioPartition(scenario);
   // Scales, shifts and biases.
   const asTold = { decay: training.decayAll };
 
-  for (const { name, channels } of tasks) {
+  for (const task of tasks) {
+    const name = stemName(scenario, task);
+    if (store.params.has(`${name}.conv.weight`)) continue; // another task's too
+    const { channels } = task;
     const taps = stem.kernel ** 2;
     store.param(
-      `stem.${name}.conv.weight`,
+      `${name}.conv.weight`,
       [taps, channels, stem.channels],
       xavier(taps * channels, taps * stem.channels),
       {
@@ -42,12 +47,12 @@ export function declareParameters(
       },
     );
     store.param(
-      `stem.${name}.bn.affine`,
+      `${name}.bn.affine`,
       [2, stem.channels],
       rows(1, 0),
       asTold,
     );
-    store.state(`stem.${name}.bn.running`, [2, stem.channels], rows(0, 1));
+    store.state(`${name}.bn.running`, [2, stem.channels], rows(0, 1));
   }
 
   for (const layer of convLayers(backbone, stem)) {
@@ -84,27 +89,40 @@ export function declareParameters(
   }
 
   tasks.forEach(({ name: task, classes }, index) => {
-    levels.forEach((_, i) => {
-      const active = hierarchies[index]!.activeUnits(i + 1);
-      const prefix = `${task}.level${i + 1}`;
+    for (const level of taskLevels(scenario, index)) {
+      const active = hierarchies[index]!.activeUnits(level);
+      const prefix = `${task}.level${level}`;
       for (const { name, channels } of splitNorms) {
         const own = partition.channelsOf(channels, active, name).length;
         if (batchNorm.affine === "private") {
           store.param(`${prefix}.${name}.affine`, [2, own], rows(1, 0), asTold);
         }
-        if (batchNorm.statistics === "private") {
+        if (batchNorm.statistics !== "shared") {
           store.state(`${prefix}.${name}.running`, [2, own], rows(0, 1));
         }
       }
-      const width = partition.channelsOf(featureChannels(backbone), active).length;
-      const init = xavier(width, classes.length);
-      store.param(
-        `${prefix}.head.weight`,
-        [width, classes.length],
-        init,
-        always,
-      );
-      store.param(`${prefix}.head.bias`, [classes.length], zeros, asTold);
-    });
+      let width = partition.channelsOf(featureChannels(backbone), active).length;
+      const fullyConnected = (name: string, to: number) => {
+        const weight = `${prefix}.${name}.weight`;
+        store.param(weight, [width, to], xavier(width, to), { decay: true });
+        store.param(`${prefix}.${name}.bias`, [to], zeros, asTold);
+        width = to;
+      };
+      scenario.tasks[index]!.hidden?.forEach((to, i) => {
+        const name = `hidden${i + 1}`;
+        fullyConnected(name, to);
+        // So that the normalised features begin with a mean square of 1.
+        store.param(`${prefix}.${name}.scale`, [to], constant(Math.sqrt(to)), asTold);
+      });
+      fullyConnected("head", classes.length);
+    }
   });
+}
+
+/** What the names of a task's stem's parameters begin with. */
+export function stemName(
+  { stem }: Pick<Scenario, "stem">,
+  { name, height, width, channels }: TaskInfo,
+): string {
+  return stem.sharing === "task" ? `stem.${name}` : `stem.${height}x${width}x${channels}`;
 }

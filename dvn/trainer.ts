@@ -1,19 +1,22 @@
-import type { Plan } from "../nn/gpu/plan.ts";
-import { crossEntropy } from "../nn/ops/cross_entropy.ts";
-import { sgd } from "../nn/optim/sgd.ts";
 import { Random } from "../nn/random.ts";
-import { decodeSafeTensors, encodeSafeTensors } from "../nn/safetensors.ts";
-import { Tape } from "../nn/tape.ts";
-import type { Tensor } from "../nn/tensor.ts";
+import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
+import type { Tape } from "../nn/tape.ts";
+import type { ParamStore } from "../nn/params.ts";
 import { augmentationMatrices } from "./augmentation.ts";
-import { type BatchInput, recordInput } from "./batch_input.ts";
 import { Counters } from "./counters.ts";
 import type { TaskData } from "./data.ts";
 import { Evaluator } from "./evaluate.ts";
 import type { NetworkScore, TrainEvent } from "./events.ts";
-import { dvnMethod, type Method, type Phase } from "./method.ts";
+import { ImageOrder } from "./image_order.ts";
+import type { LossTerm, Phase, Run } from "./method.ts";
+import { dvnMethod } from "./methods/dvn.ts";
 import type { DeepVirtualNetwork } from "./network.ts";
+import { parseScenario } from "./parse_scenario.ts";
+import { Recalibration } from "./recalibration.ts";
+import type { Scenario } from "./scenario.ts";
+import { withEpochs } from "./scenarios/scale.ts";
 import { learningRate } from "./schedule.ts";
+import { compileUpdate, shownTask, type UpdatePlan } from "./update_plan.ts";
 
 /** A checkpoint's two files. */
 export interface CheckpointFiles {
@@ -22,13 +25,16 @@ export interface CheckpointFiles {
 }
 
 export interface TrainOptions {
-  /** How to train; default: the paper's joint training, eq. (4). */
-  method?: Method;
+  /**
+   * What is done, of the scenario that the network was made for. Default: the paper's method,
+   * eq. (4), or (6) for tasks that arrive one after another.
+   */
+  run?: Run;
   /** Go on from here, bit for bit as if the run had not stopped (same adapter). */
   resume?: CheckpointFiles;
   /** Epochs between checkpoints. Default: none but the last. */
   checkpointEvery?: number;
-  /** Epochs between evaluations on the test images; the last epoch always has one. Default 1. */
+  /** Epochs between evaluations; the last epoch of a phase always has one. Default 1. */
   evaluateEvery?: number;
   /** Abort to stop after the current step, with a checkpoint to resume from. */
   signal?: AbortSignal;
@@ -47,6 +53,7 @@ const STEPS_IN_FLIGHT = 3;
  * Everything random is a function of seed and step, so a resumed run draws what an unbroken one would.
  *
  * @param data For each task's name, its images.
+ * @throws {RangeError} If data or run do not fit the network.
  */
 export async function* train(
   net: DeepVirtualNetwork,
@@ -61,23 +68,41 @@ export async function* train(
   }
 }
 
-/** A phase's step, compiled. */
-interface PhasePlan {
-  plan: Plan;
-  hyper: Tensor;
-  batches: { task: number; input: BatchInput; labels: Tensor; order: ImageOrder }[];
+/** A network of the run: task, index from 0, and level, from 1. */
+type Network = Pick<LossTerm, "task" | "level">;
+
+/** Where in the run a phase is. */
+interface PlannedPhase extends Phase {
+  /** Steps before its first, and before its end. */
+  start: number;
+  end: number;
+  stepsPerEpoch: number;
+  epochsBefore: number;
+  /** What it and the phases before it train. */
+  trained: Network[];
+}
+
+/** A phase that is under way. */
+interface CurrentPhase {
+  updates: { variants: UpdatePlan[] }[];
+  /** Of the tasks whose images are shown. */
+  orders: Map<number, ImageOrder>;
   counters: Counters;
+  recalibrations: Recalibration[];
+  evaluators: Evaluator[];
+  /** The network as it was when the phase began, if a loss compares with it. */
+  old?: DeepVirtualNetwork;
+  /** Where the scenario keeps the best epoch: the weights of the phase's best so far. */
+  best?: { accuracy: number; store: ParamStore };
 }
 
 class Trainer {
-  readonly #method: Method;
-  readonly #phases: Phase[];
-  readonly #stepsPerEpoch: number;
+  readonly #run: Run;
+  readonly #phases: PlannedPhase[];
   readonly #steps: number;
-  readonly #evaluators: Evaluator[] = [];
   readonly #inFlight: Promise<void>[] = [];
   readonly #start = performance.now();
-  #phasePlan: PhasePlan | undefined;
+  #current: CurrentPhase | undefined;
   #step = 0;
 
   constructor(
@@ -85,80 +110,162 @@ class Trainer {
     readonly data: Readonly<Record<string, TaskData>>,
     readonly options: TrainOptions,
   ) {
-    const { scenario, tasks } = net;
+    const { scenario } = net;
+    this.#run = options.run ?? dvnMethod.runs(scenario)[0]!;
+    if (canonical(this.#run.scenario) !== canonical(scenario)) {
+      throw new RangeError(
+        `train: the run (method ${this.#run.method}) is of another scenario than the network; make ` +
+          "the network from run.scenario",
+      );
+    }
+    this.#checkData();
+    this.#phases = this.#planPhases();
+    this.#steps = this.#phases.at(-1)!.end;
+  }
+
+  #checkData(): void {
+    const { scenario, tasks } = this.net;
     for (const { name, height, width, channels } of tasks) {
-      const found = data[name];
+      const found = this.data[name];
       if (!found) throw new RangeError(`train: no data for task ${name}`);
-      if (
-        found.height !== height || found.width !== width ||
-        found.channels !== channels
-      ) {
+      if (found.height !== height || found.width !== width || found.channels !== channels) {
         throw new RangeError(
           `train: task ${name} was made for pictures of ${height}x${width}x${channels}, its data ` +
             `has ${found.height}x${found.width}x${found.channels}`,
         );
       }
+      if (scenario.reportedEpoch !== "last" && !found.validation) {
+        throw new RangeError(
+          `train: the best epoch is to be kept, and task ${name} has no validation images; split ` +
+            "some off its training images",
+        );
+      }
     }
-    this.#method = options.method ?? dvnMethod;
-    this.#phases = this.#method.phases(scenario);
-    const longest = Math.max(
-      ...tasks.map(({ name }) => data[name]!.train.length),
-    );
-    this.#stepsPerEpoch = Math.ceil(longest / scenario.training.batchSize);
-    this.#steps = this.#phases.reduce((total, { epochs }) => total + epochs, 0) *
-      this.#stepsPerEpoch;
+  }
+
+  #planPhases(): PlannedPhase[] {
+    const { tasks, scenario } = this.net;
+    let [start, epochsBefore] = [0, 0];
+    let trained: Network[] = [];
+    return this.#run.phases.map((phase) => {
+      const losses = phase.updates.flatMap(({ variants }) => variants.flat());
+      const lengths = losses.map((loss) => this.data[tasks[shownTask(loss)]!.name]!.train.length);
+      const stepsPerEpoch = Math.ceil(Math.max(...lengths) / scenario.training.batchSize);
+      trained = distinct([...trained, ...losses]);
+      const end = start + phase.epochs * stepsPerEpoch;
+      const planned = { ...phase, start, end, stepsPerEpoch, epochsBefore, trained };
+      start = end;
+      epochsBefore += phase.epochs;
+      return planned;
+    });
   }
 
   get #seconds(): number {
     return (performance.now() - this.#start) / 1000;
   }
 
-  /** The epoch, from 1, that `steps` finished steps have reached. */
+  /** The epoch of the run, from 1, that `steps` finished steps have reached. */
   #epoch(steps: number): number {
-    return Math.max(1, Math.ceil(steps / this.#stepsPerEpoch));
+    const phase = this.#phases.find(({ end }) => steps <= end)!;
+    const within = Math.ceil((steps - phase.start) / phase.stepsPerEpoch);
+    return Math.max(1, phase.epochsBefore + within);
   }
 
   async *run(): AsyncGenerator<TrainEvent, void, void> {
-    const { net, options } = this;
-    const sums = options.resume ? this.#restore(options.resume) : undefined;
+    const { options } = this;
+    const resumed = options.resume ? this.#restore(options.resume) : undefined;
     const firstStep = this.#step;
-    let phaseEnd = 0;
-    let started = false;
-    for (const phase of this.#phases) {
-      const phaseStart = phaseEnd;
-      phaseEnd += phase.epochs * this.#stepsPerEpoch;
-      if (this.#step >= phaseEnd && phaseEnd < this.#steps) continue;
-      this.#phasePlan?.plan.destroy();
-      this.#phasePlan?.counters.destroy();
-      this.#phasePlan = await this.#compile(phase);
-      if (!started) {
-        // Evaluation reuses the memory of the training step, which is the larger.
-        for (let task = 0; task < net.tasks.length; task++) {
-          const batch = net.scenario.training.batchSize;
-          this.#evaluators.push(await Evaluator.create(net, task, batch));
-        }
-        if (sums) this.#phasePlan.counters.write(sums);
-        yield this.#startEvent(firstStep);
-        started = true;
-      }
-      if (yield* this.#runPhase(phaseStart, phaseEnd)) return;
+    for (const [index, phase] of this.#phases.entries()) {
+      const isLast = phase.end === this.#steps;
+      if (firstStep >= phase.end && !isLast) continue;
+      const continues = resumed && firstStep > phase.start;
+      await this.#begin(phase, continues ? resumed : undefined);
+      if (this.#step === firstStep) yield this.#startEvent(firstStep);
+      yield {
+        type: "phase",
+        step: this.#step,
+        name: phase.name,
+        index: index + 1,
+        count: this.#phases.length,
+        bytesHeld: this.net.gpu.bytesHeld,
+      };
+      if (yield* this.#runPhase(phase)) return;
+      if (isLast) yield await this.#checkpoint("end");
     }
-    yield await this.#checkpoint("end");
-    yield {
-      type: "end",
-      step: this.#step,
-      interrupted: false,
-      seconds: this.#seconds,
+    yield { type: "end", step: this.#step, interrupted: false, seconds: this.#seconds };
+  }
+
+  /**
+   * Prepares a phase.
+   *
+   * @param resumed The training state to go on from within the phase.
+   */
+  async #begin(phase: PlannedPhase, resumed: SafeTensors | undefined): Promise<void> {
+    const { net } = this;
+    this.#end();
+    if (!resumed) {
+      for (const { from, to } of phase.copies ?? []) await net.copyTask(from, to);
+      net.store.clearMomentum();
+    }
+    const losses = phase.updates.flatMap(({ variants }) => variants.flat());
+    const networks = distinct(losses);
+    const current: CurrentPhase = this.#current = {
+      updates: [],
+      orders: new Map(),
+      counters: new Counters(
+        net.gpu,
+        networks.map(({ task, level }) => ({ task: net.taskNames[task]!, level })),
+      ),
+      recalibrations: [],
+      evaluators: [],
     };
+    if (losses.some(({ target }) => target?.kind === "old-network")) {
+      current.old = await net.frozenCopy();
+      if (resumed) writeAll(current.old.store, resumed, OLD);
+    }
+    if (net.scenario.reportedEpoch !== "last") {
+      current.best = { accuracy: -1, store: await net.store.frozenCopy() };
+      if (resumed) {
+        current.best.accuracy = Number(resumed.metadata.bestAccuracy);
+        writeAll(current.best.store, resumed, BEST);
+      }
+    }
+    const counters = (tape: Tape, loss: LossTerm) =>
+      current.counters.tensor(tape, networks.findIndex((each) => isSame(each, loss)));
+    for (const { variants } of phase.updates) {
+      const plans: UpdatePlan[] = [];
+      current.updates.push({ variants: plans });
+      for (const variant of variants) {
+        const label = `train ${phase.name}`;
+        const { frozen } = phase;
+        const { old } = current;
+        plans.push(await compileUpdate(label, net, variant, { old, frozen, counters }));
+      }
+    }
+    for (const task of new Set(losses.map(shownTask))) {
+      const { name } = net.tasks[task]!;
+      const { length } = this.data[name]!.train;
+      current.orders.set(task, new ImageOrder(length, net.scenario.seed, name));
+    }
+    // What follows reuses the memory of the updates, which are the larger.
+    if (net.scenario.batchNorm.statistics === "recalibrated") {
+      const learning = losses.filter(({ learns }) => learns !== "head");
+      for (const [task, levels] of byTask(distinct(learning))) {
+        const shown = shownTask(learning.find((loss) => loss.task === task)!);
+        current.recalibrations.push(await Recalibration.create(net, task, levels, shown));
+      }
+    }
+    for (const [task, levels] of byTask(phase.trained)) {
+      const batch = net.scenario.training.batchSize;
+      current.evaluators.push(await Evaluator.create(net, task, levels, batch));
+    }
+    if (resumed) current.counters.write(resumed.tensors.get("counters")!.data);
   }
 
   /** @returns Whether the run was interrupted. */
-  async *#runPhase(
-    start: number,
-    end: number,
-  ): AsyncGenerator<TrainEvent, boolean, void> {
+  async *#runPhase(phase: PlannedPhase): AsyncGenerator<TrainEvent, boolean, void> {
     const { options } = this;
-    const stepsPerEpoch = this.#stepsPerEpoch;
+    const { start, end, stepsPerEpoch } = phase;
     const reportEvery = Math.min(
       MAX_STEPS_PER_REPORT,
       Math.ceil(stepsPerEpoch / REPORTS_PER_EPOCH),
@@ -168,109 +275,66 @@ class Trainer {
     while (this.#step < end) {
       if (options.signal?.aborted) {
         yield await this.#checkpoint("interrupt");
-        yield {
-          type: "end",
-          step: this.#step,
-          interrupted: true,
-          seconds: this.#seconds,
-        };
+        yield { type: "end", step: this.#step, interrupted: true, seconds: this.#seconds };
         return true;
       }
-      const rate = this.#submitStep(this.#step - start);
+      const rate = this.#submitStep(phase);
       this.#step++;
       await this.#throttle();
-      const inEpoch = this.#step % stepsPerEpoch;
+      const inEpoch = (this.#step - start) % stepsPerEpoch;
       if (inEpoch % reportEvery === 0) {
         const seconds = (performance.now() - began) / 1000;
         yield await this.#report(rate, (this.#step - firstStep) / seconds);
       }
       if (inEpoch !== 0) continue;
       const epoch = this.#epoch(this.#step);
-      const last = this.#step === this.#steps;
-      if (last || epoch % (options.evaluateEvery ?? 1) === 0) {
-        yield await this.#evaluate();
+      const isLast = this.#step === end;
+      if (isLast || epoch % (options.evaluateEvery ?? 1) === 0) {
+        yield* this.#evaluate(phase);
       }
       yield { type: "epoch", step: this.#step, epoch, seconds: this.#seconds };
-      if (
-        !last && options.checkpointEvery &&
-        epoch % options.checkpointEvery === 0
-      ) {
-        yield await this.#checkpoint("interval");
-      }
+      const due = options.checkpointEvery && epoch % options.checkpointEvery === 0;
+      if (due && this.#step < this.#steps) yield await this.#checkpoint("interval");
     }
     return false;
   }
 
-  /** Records and compiles one step: every loss of the phase, forward and backward, and the update. */
-  async #compile({ name, losses, frozen }: Phase): Promise<PhasePlan> {
+  /** Fills the inputs of the next step and submits it. @returns The learning rate. */
+  #submitStep({ start, stepsPerEpoch, epochs }: PlannedPhase): number {
     const { net } = this;
-    const { gpu, scenario } = net;
-    const { training } = scenario;
-    const tape = new Tape(gpu);
-    const counters = new Counters(
-      gpu,
-      losses.map(({ task, level }) => ({ task: net.taskNames[task]!, level })),
-    );
-    const hyper = tape.input("learning rate, momentum, weight decay", [3]);
-    const batches = [...new Set(losses.map(({ task }) => task))].map((task) => {
-      const input = recordInput(tape, net.tasks[task]!, training.batchSize);
-      const labels = tape.input(`${net.taskNames[task]} labels`, [
-        training.batchSize,
-      ]);
-      const stem = net.stem(tape, task, input.images, true);
-      losses.forEach((loss, index) => {
-        if (loss.task !== task) return;
-        // Back to the stem after each level: the activations of one level are alive at a time.
-        const mark = tape.mark();
-        const logits = net.forward(tape, task, loss.level, stem, true);
-        const options = {
-          counters: counters.tensor(tape, index),
-          weight: loss.weight,
-        };
-        crossEntropy(tape, logits, labels, options);
-        tape.backward(mark);
-      });
-      tape.backward();
-      const { name } = net.tasks[task]!;
-      const order = new ImageOrder(this.data[name]!.train.length, scenario.seed, name);
-      return { task, input, labels, order };
+    const { seed, training } = net.scenario;
+    const schedule = withEpochs(training, epochs);
+    const rate = learningRate(this.#step - start, stepsPerEpoch, schedule);
+    this.#current!.updates.forEach(({ variants }, index) => {
+      const drawn = variants.length === 1
+        ? 0
+        : new Random(seed, "variant", index, this.#step).below(variants.length);
+      const { plan, hyper, batches } = variants[drawn]!;
+      const { momentum, weightDecay } = training;
+      plan.input(hyper, Float32Array).set([rate, momentum, weightDecay]);
+      for (const batch of batches) this.#fill(plan, batch);
+      plan.run();
     });
-    sgd(tape, net.store, hyper, frozen);
-    const plan = await tape.compile(`train ${name}`);
-    return { plan, hyper, batches, counters };
+    return rate;
   }
 
-  /** Fills the inputs of the next step and submits it. @returns The learning rate. */
-  #submitStep(stepInPhase: number): number {
-    const { net, data } = this;
-    const { seed, training, augmentation } = net.scenario;
-    const { plan, hyper, batches } = this.#phasePlan!;
-    const rate = learningRate(stepInPhase, this.#stepsPerEpoch, training);
-    plan.input(hyper, Float32Array).set([
-      rate,
-      training.momentum,
-      training.weightDecay,
-    ]);
-    for (const { task, input, labels, order } of batches) {
-      const { name, height, width, channels } = net.tasks[task]!;
-      const { train } = data[name]!;
-      const indices = order.indices(this.#step, training.batchSize);
-      const bytes = plan.input(input.bytes, Uint8Array);
-      train.read(
-        indices,
-        bytes.subarray(0, indices.length * height * width * channels),
-        plan.input(labels, Uint32Array),
-      );
-      const random = new Random(seed, name, "augmentation", this.#step);
-      augmentationMatrices(
-        plan.input(input.matrices, Float32Array),
-        width,
-        augmentation,
-        random,
-      );
-    }
-    plan.run();
-    return rate;
+  /** Writes a task's images of this step into a plan's inputs. */
+  #fill(plan: UpdatePlan["plan"], { task, input, labels }: UpdatePlan["batches"][number]): void {
+    const { seed, training, augmentation } = this.net.scenario;
+    const { name, height, width, channels } = this.net.tasks[task]!;
+    const indices = this.#current!.orders.get(task)!.indices(this.#step, training.batchSize);
+    const bytes = plan.input(input.bytes, Uint8Array);
+    this.data[name]!.train.read(
+      indices,
+      bytes.subarray(0, indices.length * height * width * channels),
+      labels ? plan.input(labels, Uint32Array) : new Uint32Array(indices.length),
+    );
+    augmentationMatrices(
+      plan.input(input.matrices, Float32Array),
+      width,
+      augmentation,
+      new Random(seed, name, "augmentation", this.#step),
+    );
   }
 
   async #throttle(): Promise<void> {
@@ -283,11 +347,12 @@ class Trainer {
     return {
       type: "start",
       scenario: net.scenario,
-      method: this.#method.name,
+      method: this.#run.method,
+      run: this.#run.name,
       adapter: net.gpu.describe(),
       steps: this.#steps,
       firstStep,
-      epochs: this.#steps / this.#stepsPerEpoch,
+      epochs: this.#run.phases.reduce((total, { epochs }) => total + epochs, 0),
       networks: net.costs(),
       bytesHeld: net.gpu.bytesHeld,
       pipelines: net.gpu.pipelineCount,
@@ -297,123 +362,178 @@ class Trainer {
 
   async #report(rate: number, stepsPerSecond: number): Promise<TrainEvent> {
     const { net } = this;
-    const { counters, batches } = this.#phasePlan!;
+    const { counters, orders } = this.#current!;
     const sums = counters.read();
     counters.write(); // queued behind the copy that read() has submitted
-    const networks = counters.scores(await sums);
-    const mean = (of: (score: NetworkScore) => number) =>
-      networks.reduce((total, score) => total + of(score), 0) / networks.length;
+    // Of networks that are drawn at some steps only, those that were not have no score.
+    const networks = counters.scores(await sums).filter(({ count }) => count > 0);
     return {
       type: "step",
       step: this.#step,
       epoch: this.#epoch(this.#step),
       learningRate: rate,
-      loss: mean(({ loss }) => loss),
-      accuracy: mean(({ accuracy }) => accuracy),
+      loss: mean(networks, ({ loss }) => loss),
+      accuracy: mean(networks, ({ accuracy }) => accuracy),
       networks,
-      imagesPerSecond: stepsPerSecond * batches.length *
-        net.scenario.training.batchSize,
+      imagesPerSecond: stepsPerSecond * orders.size * net.scenario.training.batchSize,
       seconds: this.#seconds,
       secondsLeft: (this.#steps - this.#step) / stepsPerSecond,
     };
   }
 
-  async #evaluate(): Promise<TrainEvent> {
-    const networks: NetworkScore[] = [];
-    for (const evaluator of this.#evaluators) {
-      const { name } = this.net.tasks[evaluator.task]!;
-      networks.push(...await evaluator.run(this.data[name]!.test));
+  /** Scores the weights as they are, and at the end of a phase those that it keeps. */
+  async *#evaluate({ end }: PlannedPhase): AsyncGenerator<TrainEvent, void, void> {
+    const { net, data } = this;
+    const { best, orders, recalibrations } = this.#current!;
+    for (const recalibration of recalibrations) {
+      recalibration.run(data[net.taskNames[recalibration.shown]!]!.train);
     }
-    const epoch = this.#epoch(this.#step);
+    if (best) {
+      const event = await this.#score("validation");
+      yield event;
+      // Images of tasks that are not shown are gone, and have no say.
+      const shown = [...orders.keys()].map((task) => net.taskNames[task]!);
+      const counted = event.networks.filter(({ task }) => shown.includes(task));
+      const accuracy = mean(counted, ({ accuracy }) => accuracy);
+      if (accuracy > best.accuracy) {
+        best.accuracy = accuracy;
+        best.store.copyFrom(net.store);
+      }
+      if (this.#step < end) return;
+      net.store.copyFrom(best.store);
+    }
+    yield await this.#score("test");
+  }
+
+  async #score(
+    images: "test" | "validation",
+  ): Promise<Extract<TrainEvent, { type: "evaluation" }>> {
+    const networks: NetworkScore[] = [];
+    for (const evaluator of this.#current!.evaluators) {
+      const { name } = this.net.tasks[evaluator.task]!;
+      networks.push(...await evaluator.run(this.data[name]![images]!));
+    }
     return {
       type: "evaluation",
       step: this.#step,
-      epoch,
+      epoch: this.#epoch(this.#step),
+      images,
       networks,
       seconds: this.#seconds,
     };
   }
 
-  async #checkpoint(
-    reason: "interval" | "interrupt" | "end",
-  ): Promise<TrainEvent> {
+  async #checkpoint(reason: "interval" | "interrupt" | "end"): Promise<TrainEvent> {
     const { store } = this.net;
+    const { old, best, counters } = this.#current!;
     const step = this.#step;
-    const metadata = { method: this.#method.name, step: `${step}` };
+    const { method, name: run } = this.#run;
+    const metadata = { method, run, step: `${step}` };
     const weights = await this.net.weights(metadata);
-    const tensors = new Map(
-      [...await store.read("momentum")].map(([name, data]) => [
-        `momentum.${name}`,
-        { shape: [...store.params.get(name)!.shape], data },
-      ]),
-    );
-    const sums = await this.#phasePlan!.counters.read();
-    tensors.set("counters", { shape: [sums.length], data: sums });
-    const state = encodeSafeTensors({ tensors, metadata });
-    return {
-      type: "checkpoint",
-      step,
-      epoch: this.#epoch(step),
-      reason,
-      weights,
-      state,
+    const tensors: SafeTensors["tensors"] = new Map();
+    const add = (prefix: string, values: Map<string, Float32Array>) => {
+      for (const [name, data] of values) {
+        const { shape } = store.params.get(name) ?? store.states.get(name)!;
+        tensors.set(prefix + name, { shape: [...shape], data });
+      }
     };
+    add(MOMENTUM, await store.read("momentum"));
+    if (old) add(OLD, await old.store.read());
+    if (best) add(BEST, await best.store.read());
+    const sums = await counters.read();
+    tensors.set("counters", { shape: [sums.length], data: sums });
+    const state = encodeSafeTensors({
+      tensors,
+      metadata: { ...metadata, ...best ? { bestAccuracy: `${best.accuracy}` } : {} },
+    });
+    return { type: "checkpoint", step, epoch: this.#epoch(step), reason, weights, state };
   }
 
-  /** @returns The counters at the checkpoint. */
-  #restore({ weights, state }: CheckpointFiles): Float32Array {
+  /** @returns The training state. */
+  #restore({ weights, state }: CheckpointFiles): SafeTensors {
     const { net } = this;
+    const { method, name } = this.#run;
     const file = decodeSafeTensors(weights);
-    const { tensors, metadata } = decodeSafeTensors(state);
-    const { method, step } = metadata;
-    if (method !== this.#method.name || step !== file.metadata.step) {
+    const training = decodeSafeTensors(state);
+    const describe = ({ metadata }: SafeTensors) =>
+      `method ${metadata.method}, run ${metadata.run}, step ${metadata.step}`;
+    const { step } = training.metadata;
+    if (
+      describe(file) !== describe(training) ||
+      describe(file) !== `method ${method}, run ${name}, step ${step}`
+    ) {
       throw new RangeError(
-        `train: weights (method ${file.metadata.method}, step ${file.metadata.step}) and training ` +
-          `state (method ${method}, step ${step}) are not of one ${this.#method.name} run; resume ` +
-          "from the two files of one checkpoint",
+        `train: weights (${describe(file)}) and training state (${
+          describe(training)
+        }) are not of ` +
+          `one ${method} run; resume from the two files of one checkpoint`,
       );
     }
     net.restore(file);
     for (const name of net.store.params.keys()) {
-      const tensor = tensors.get(`momentum.${name}`);
-      if (!tensor) {
-        throw new RangeError(
-          `train: the training state has no momentum of ${name}`,
-        );
-      }
+      const tensor = training.tensors.get(MOMENTUM + name);
+      if (!tensor) throw new RangeError(`train: the training state has no momentum of ${name}`);
       net.store.write(name, tensor.data, "momentum");
     }
     this.#step = Number(step);
-    return tensors.get("counters")!.data;
+    return training;
+  }
+
+  /** Frees what the current phase holds. */
+  #end(): void {
+    if (!this.#current) return;
+    const { updates, counters, recalibrations, evaluators, old, best } = this.#current;
+    for (const { plan } of updates.flatMap(({ variants }) => variants)) plan.destroy();
+    for (const each of [counters, ...recalibrations, ...evaluators]) each.destroy();
+    old?.destroy();
+    best?.store.destroy();
+    this.#current = undefined;
   }
 
   destroy(): void {
-    for (const evaluator of this.#evaluators) evaluator.destroy();
-    this.#phasePlan?.plan.destroy();
-    this.#phasePlan?.counters.destroy();
+    this.#end();
   }
 }
 
-/** Which images each step trains on: pass after pass over the set, each in a new order, no image left out. */
-class ImageOrder {
-  #pass = -1;
-  /** Of the pass; drawn once for all its steps. */
-  #order: Uint32Array = new Uint32Array();
+/** A scenario as text that does not depend on the order of its fields. */
+function canonical(scenario: Scenario): string {
+  return JSON.stringify(parseScenario(scenario));
+}
 
-  constructor(readonly length: number, readonly seed: number, readonly task: string) {}
+/** Prefixes of names in the training state: momenta, and the values of the two copies a phase may hold. */
+const MOMENTUM = "momentum.";
+const OLD = "old.";
+const BEST = "best.";
 
-  /** The same for the same step, whatever came before. */
-  indices(step: number, batch: number): Uint32Array {
-    const indices = new Uint32Array(batch);
-    for (let i = 0; i < batch; i++) {
-      const position = step * batch + i;
-      const pass = Math.floor(position / this.length);
-      if (pass !== this.#pass) {
-        this.#pass = pass;
-        this.#order = new Random(this.seed, this.task, "order", pass).permutation(this.length);
-      }
-      indices[i] = this.#order[position % this.length]!;
-    }
-    return indices;
+function writeAll(store: ParamStore, { tensors }: SafeTensors, prefix: string): void {
+  for (const name of [...store.params.keys(), ...store.states.keys()]) {
+    const tensor = tensors.get(prefix + name);
+    if (!tensor) throw new RangeError(`train: the training state has no ${prefix}${name}`);
+    store.write(name, tensor.data);
   }
+}
+
+function isSame(a: Network, b: Network): boolean {
+  return a.task === b.task && a.level === b.level;
+}
+
+/** Each network once, by task and level. */
+function distinct(networks: readonly Network[]): Network[] {
+  return networks
+    .filter((network, i) => networks.findIndex((other) => isSame(network, other)) === i)
+    .map(({ task, level }) => ({ task, level }))
+    .sort((a, b) => a.task - b.task || a.level - b.level);
+}
+
+/** The levels of each task. */
+function byTask(networks: readonly Network[]): Map<number, number[]> {
+  const levels = new Map<number, number[]>();
+  for (const { task, level } of networks) {
+    levels.set(task, [...levels.get(task) ?? [], level]);
+  }
+  return levels;
+}
+
+function mean<T>(items: readonly T[], of: (item: T) => number): number {
+  return items.reduce((total, item) => total + of(item), 0) / items.length;
 }

@@ -4,7 +4,7 @@ import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import { identityMatrices } from "./augmentation.ts";
 import type { NetworkCost } from "./costs.ts";
-import { type BatchInput, recordInput } from "./batch_input.ts";
+import { type BatchInput, recordImages, recordInput } from "./batch_input.ts";
 import type { TaskInfo } from "./task_info.ts";
 
 /** Images that {@linkcode VirtualNetwork.predict} classifies at once; a single one has its own plan. */
@@ -25,14 +25,8 @@ export interface SharedNetwork {
   readonly gpu: Gpu;
   readonly tasks: readonly TaskInfo[];
   cost(task: number, level: number): NetworkCost;
-  stem(tape: Tape, task: number, images: Tensor, training: boolean): Tensor;
-  forward(
-    tape: Tape,
-    task: number,
-    level: number,
-    stem: Tensor,
-    training: boolean,
-  ): Tensor;
+  stem(tape: Tape, task: number, images: Tensor, mode: "inference"): Tensor;
+  forward(tape: Tape, task: number, level: number, stem: Tensor, mode: "inference"): Tensor;
 }
 
 /** One (task, level) of a deep virtual network, ready to classify. */
@@ -84,9 +78,10 @@ export class VirtualNetwork {
     const { net, taskIndex, level } = this;
     const tape = new Tape(net.gpu);
     const input = recordInput(tape, net.tasks[taskIndex]!, batch);
-    const stem = net.stem(tape, taskIndex, input.images, false);
+    const images = recordImages(tape, input, net.tasks[taskIndex]!);
+    const stem = net.stem(tape, taskIndex, images, "inference");
     const logits = tape.output(
-      net.forward(tape, taskIndex, level, stem, false),
+      net.forward(tape, taskIndex, level, stem, "inference"),
     );
     const plan = await tape.compile(
       `${this.task} level ${level}, batch ${batch}`,

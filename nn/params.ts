@@ -54,10 +54,10 @@ const ALIGNMENT = 64;
 
 interface Page {
   /** Floats in use. */
-  length: number;
-  values: GPUBuffer;
-  gradients: GPUBuffer;
-  momentum: GPUBuffer;
+  readonly length: number;
+  readonly values: GPUBuffer;
+  readonly gradients: GPUBuffer;
+  readonly momentum: GPUBuffer;
 }
 
 /**
@@ -73,6 +73,7 @@ export class ParamStore {
   readonly #pageLimit: number;
   readonly #lengths: number[] = [];
   #stateLength = 0;
+  readonly #buffers: GPUBuffer[] = [];
   #pages: Page[] | undefined;
   #state: GPUBuffer | undefined;
 
@@ -145,18 +146,69 @@ export class ParamStore {
 
   /** Makes the buffers and uploads the initial values. Declare everything before. */
   async allocate(): Promise<void> {
-    const { gpu } = this;
-    await gpu.guard("allocate parameters", () => {
+    await this.gpu.guard("allocate parameters", () => {
       this.#pages = this.#lengths.map((length, page) => ({
         length,
-        values: gpu.buffer(`parameters page ${page}`, paddedBytes(length)),
-        gradients: gpu.buffer(`gradients page ${page}`, paddedBytes(length)),
-        momentum: gpu.buffer(`momentum page ${page}`, paddedBytes(length)),
+        values: this.#buffer(`parameters page ${page}`, length),
+        gradients: this.#buffer(`gradients page ${page}`, length),
+        momentum: this.#buffer(`momentum page ${page}`, length),
       }));
-      this.#state = gpu.buffer("states", paddedBytes(this.#stateLength));
+      this.#state = this.#buffer("states", this.#stateLength);
       for (const [name, values] of this.#initial) this.write(name, values);
     });
     this.#initial.clear();
+  }
+
+  /**
+   * All values and states as they are now, in memory of their own: a third of what this store holds,
+   * since a copy cannot be trained.
+   */
+  async frozenCopy(): Promise<ParamStore> {
+    const copy = new ParamStore(this.gpu, this.seed);
+    for (const [name, param] of this.params) copy.params.set(name, param);
+    for (const [name, state] of this.states) copy.states.set(name, state);
+    copy.#lengths.push(...this.#lengths);
+    copy.#stateLength = this.#stateLength;
+    await this.gpu.guard("copy parameters", () => {
+      copy.#pages = this.#lengths.map((length, page) => ({
+        length,
+        values: copy.#buffer(`copy of parameters page ${page}`, length),
+        get gradients(): GPUBuffer {
+          throw new Error("a frozen copy has no gradients; train the store it was made of");
+        },
+        get momentum(): GPUBuffer {
+          throw new Error("a frozen copy has no momentum; train the store it was made of");
+        },
+      }));
+      copy.#state = copy.#buffer("copy of states", copy.#stateLength);
+      copy.copyFrom(this);
+    });
+    return copy;
+  }
+
+  /** Takes over all values and states of a store with the same declarations, such as its frozen copy. */
+  copyFrom(other: ParamStore): void {
+    const { device } = this.gpu;
+    const encoder = device.createCommandEncoder({ label: "copy parameters" });
+    const copy = (from: GPUBuffer, to: GPUBuffer) =>
+      encoder.copyBufferToBuffer(from, 0, to, 0, from.size);
+    this.pages.forEach(({ values }, page) => copy(other.pages[page]!.values, values));
+    copy(other.stateBuffer, this.stateBuffer);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  /** Sets all momenta to zero. */
+  clearMomentum(): void {
+    const { device } = this.gpu;
+    const encoder = device.createCommandEncoder({ label: "clear momentum" });
+    for (const { momentum } of this.pages) encoder.clearBuffer(momentum);
+    device.queue.submit([encoder.finish()]);
+  }
+
+  #buffer(label: string, length: number): GPUBuffer {
+    const buffer = this.gpu.buffer(label, paddedBytes(length));
+    this.#buffers.push(buffer);
+    return buffer;
   }
 
   /** The pages' buffers. */
@@ -235,10 +287,7 @@ export class ParamStore {
 
   /** Frees all buffers. */
   destroy(): void {
-    for (const { values, gradients, momentum } of this.#pages ?? []) {
-      for (const buffer of [values, gradients, momentum]) this.gpu.free(buffer);
-    }
-    if (this.#state) this.gpu.free(this.#state);
+    for (const buffer of this.#buffers.splice(0)) this.gpu.free(buffer);
     this.#pages = undefined;
     this.#state = undefined;
   }

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { recordInput } from "../../dvn/batch_input.ts";
+import { recordImages, recordInput } from "../../dvn/batch_input.ts";
 import { Counters } from "../../dvn/counters.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
@@ -27,10 +27,11 @@ function scratchBytes(
   for (const task of new Set(pairs.map(([task]) => task))) {
     const input = recordInput(tape, net.tasks[task]!, batch);
     const labels = tape.input("labels", [batch]);
-    const stem = net.stem(tape, task, input.images, true);
+    const images = recordImages(tape, input, net.tasks[task]!);
+    const stem = net.stem(tape, task, images, "training");
     for (const [, level] of pairs.filter(([owner]) => owner === task)) {
       const mark = tape.mark();
-      const logits = net.forward(tape, task, level, stem, true);
+      const logits = net.forward(tape, task, level, stem, "training");
       crossEntropy(tape, logits, labels, {
         counters: counters.tensor(tape, 0),
       });
@@ -110,7 +111,7 @@ Deno.test("virtual() picks the highest level that fits, and names the smallest b
   assertThrows(
     () => net.virtual("a", { level: 3 }),
     RangeError,
-    "level must be a whole number in [1, 2], got 3",
+    "task a has levels 1, 2, got 3",
   );
   net.destroy();
 });

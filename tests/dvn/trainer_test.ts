@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { TrainEvent } from "../../dvn/events.ts";
-import { dvnMethod, type Method } from "../../dvn/method.ts";
+import type { Phase, Run } from "../../dvn/method.ts";
+import { dvnMethod } from "../../dvn/methods/dvn.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { train, type TrainOptions } from "../../dvn/trainer.ts";
@@ -59,6 +60,7 @@ Deno.test("train() tells start, steps, evaluations and epochs in order, then a c
     events.map(({ type }) => type),
     [
       "start",
+      "phase",
       ...["step", "step", "step", "step", "evaluation", "epoch"],
       ...["step", "step", "step", "step", "evaluation", "epoch"],
       ...["checkpoint", "end"],
@@ -126,7 +128,7 @@ for (const stopAt of [1, 3, 4]) {
 Deno.test("a finished run can be resumed: it has nothing left to do", async () => {
   const events = await run(tinyScenario());
   const resumed = await run(tinyScenario(), { resume: lastCheckpoint(events) });
-  assertEquals(resumed.map(({ type }) => type), ["start", "checkpoint", "end"]);
+  assertEquals(resumed.map(({ type }) => type), ["start", "phase", "checkpoint", "end"]);
   assertEquals(lastCheckpoint(resumed).weights, lastCheckpoint(events).weights);
 });
 
@@ -139,8 +141,8 @@ Deno.test("resume refuses weights and state of two checkpoints", async () => {
         resume: { weights: early!.weights, state: late!.state },
       }),
     RangeError,
-    "train: weights (method dvn, step 4) and training state (method dvn, step 8) are not of one " +
-      "dvn run; resume from the two files of one checkpoint",
+    "train: weights (method dvn, run all, step 4) and training state (method dvn, run all, step 8) " +
+      "are not of one dvn run; resume from the two files of one checkpoint",
   );
 });
 
@@ -148,26 +150,19 @@ Deno.test("phases run one after another; blocks that one freezes keep their bits
   const gpu = await testGpu();
   const net = await DeepVirtualNetwork.create(gpu, tinyScenario(), tinyData);
   const unitTwo = (block: number) => block === 3; // block (1, 1) of two by two units
-  const twoPhases: Method = {
-    name: "two phases",
-    phases: (scenario) => {
-      const [joint] = dvnMethod.phases(scenario);
-      const frozen = (
-        { layout }: { layout?: { inWidths: readonly number[] } },
-        block: number,
-      ) => layout?.inWidths.length === 2 && unitTwo(block);
-      return [{ ...joint!, epochs: 1 }, {
-        ...joint!,
-        name: "frozen",
-        epochs: 1,
-        frozen,
-      }];
-    },
+  const [run] = dvnMethod.runs(tinyScenario());
+  const frozen: Phase["frozen"] = ({ layout }, block) =>
+    layout?.inWidths.length === 2 && unitTwo(block);
+  const joint = { ...run!.phases[0]!, epochs: 1 };
+  const twoPhases: Run = {
+    ...run!,
+    method: "two phases",
+    phases: [joint, { ...joint, name: "frozen", frozen }],
   };
   const checkpoints: Checkpoint[] = [];
   for await (
     const event of train(net, tinyData, {
-      method: twoPhases,
+      run: twoPhases,
       checkpointEvery: 1,
     })
   ) {
