@@ -16,8 +16,9 @@ export function fakeScenario(
     description: "Nobody was trained for this",
     seed: 7,
     backbone: { kind: "custom", widths: [16, 32], blocks: 1 },
-    stem: { kernel: 3, channels: 8, outputSize: 8 },
+    stem: { kernel: 3, channels: 8, outputSize: 8, sharing: "task" },
     units,
+    unitShares: "even",
     levels: Array.from({ length: units }, (_, i) => i + 1),
     orders: "rule",
     tasks: taskNames.map((name) => ({ name, dataset: "digits" })),
@@ -34,11 +35,15 @@ export function fakeScenario(
       momentum: 0.9,
       weightDecay: 1e-4,
       decayAll: false,
+      mixing: "sum",
+      levelSampling: "all",
+      lowerLevels: "labels",
       warmupSteps: 5,
       schedule: { kind: "cosine" },
     },
     augmentation: { pad: 1, flip: false },
     normalization: "unit",
+    reportedEpoch: "last",
   };
 }
 
@@ -122,6 +127,7 @@ export async function* fakeRun(
     type: "start",
     scenario,
     method: "dvn",
+    run: "all",
     adapter: "made-up adapter, software; timestamp-query",
     steps,
     firstStep,
@@ -156,6 +162,7 @@ export async function* fakeRun(
         type: "evaluation",
         step,
         epoch,
+        images: "test",
         networks: score(step, 0.03),
         seconds,
       };

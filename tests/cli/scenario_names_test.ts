@@ -34,7 +34,7 @@ Deno.test("train takes a scenario's name in any case, and a scale", async () => 
 const MISTAKES: [args: string[], message: string][] = [
   [
     ["J4"],
-    'no built-in scenario is named "J4"; there are digits, J1, J2, J3, J3-thirds, H1; or give a .json file',
+    'no built-in scenario is named "J4"; there are digits, J1, J2, J3, J3-thirds, H1, S1, S2; or give a .json file',
   ],
   [
     ["J1", "--scale", "tiny"],
@@ -42,7 +42,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [
     ["--scale", "ci"],
-    "--scale is for the scenarios of the paper (J1, J2, J3, J3-thirds, H1); digits says its own size",
+    "--scale is for the scenarios of the paper (J1, J2, J3, J3-thirds, H1, S1, S2); digits says its own size",
   ],
   [["mine.json", "--scale", "ci"], "mine.json says its own size"],
   [["--resume", "runs/none", "--scale", "ci"], "leave out --scale"],

@@ -1,20 +1,21 @@
 import { assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { networkCost, trunkCost } from "../../dvn/costs.ts";
-import type { BackboneSpec, Scenario } from "../../dvn/scenario.ts";
+import type { BackboneSpec, Scenario, TaskSpec } from "../../dvn/scenario.ts";
 import { UnitPartition } from "../../dvn/unit_partition.ts";
 
 /** A scenario of two tasks; only what costs depend on matters here. */
 function scenario(
   backbone: BackboneSpec,
-  stem: Scenario["stem"],
+  stem: Omit<Scenario["stem"], "sharing">,
   units: number,
 ): Scenario {
   return {
     name: "costs",
     seed: 0,
     backbone,
-    stem,
+    stem: { ...stem, sharing: "task" },
     units,
+    unitShares: "even",
     levels: new UnitPartition(units).all.map((unit) => unit + 1),
     orders: "rule",
     tasks: [{ name: "a", dataset: "digits" }, { name: "b", dataset: "digits" }],
@@ -31,11 +32,15 @@ function scenario(
       momentum: 0.9,
       weightDecay: 0,
       decayAll: true,
+      mixing: "sum",
+      levelSampling: "all",
+      lowerLevels: "labels",
       warmupSteps: 0,
       schedule: { kind: "cosine" },
     },
     augmentation: { pad: 0, flip: false },
     normalization: "unit",
+    reportedEpoch: "last",
   };
 }
 
@@ -80,13 +85,14 @@ Deno.test("networkCost(): densities of ResNet-42 are near (u / 4)^2", () => {
   assertEquals(networkCost(resnet42, 1, 4, data).density, 1);
 });
 
+const tiny = scenario(
+  { kind: "custom", widths: [5, 9], blocks: 1 },
+  { kernel: 3, channels: 2, outputSize: 4 },
+  2,
+);
+
 Deno.test("networkCost() by hand", () => {
   // Task b owns unit 2 of [2, 3] channels in stage 1 and [4, 5] in stage 2.
-  const tiny = scenario(
-    { kind: "custom", widths: [5, 9], blocks: 1 },
-    { kernel: 3, channels: 2, outputSize: 4 },
-    2,
-  );
   const data = { channels: 3, classes: ["x", "y", "z"] };
   const stage1 = 9 * (2 * 3 + 3 * 3), stage2 = 9 * (3 * 5 + 5 * 5);
   const stem = 3 * 3 * 3 * 2, head = 5 * 3 + 3;
@@ -109,6 +115,42 @@ Deno.test("networkCost() by hand", () => {
   assertEquals(top.parameters.stem, stem);
 });
 
+Deno.test("networkCost() counts a task's hidden layers in its head", () => {
+  const data = { channels: 3, classes: ["x", "y", "z"] };
+  const [a, b] = tiny.tasks as [TaskSpec, TaskSpec];
+  const deeper = { ...tiny, tasks: [a, { ...b, hidden: [7, 6] }] };
+  const before = networkCost(tiny, 1, 1, data), cost = networkCost(deeper, 1, 1, data);
+  const weights = 5 * 7 + 7 * 6 + 6 * 3; // 5 features
+  const head = weights + (7 + 6 + 3) + (7 + 6); // biases, and scales of the hidden layers
+  assertEquals(cost.parameters.head, head);
+  const more = head - before.parameters.head;
+  assertEquals(cost.parameters, {
+    ...before.parameters,
+    head,
+    total: before.parameters.total + more,
+  });
+  assertEquals(cost.bytes, before.bytes + 4 * more);
+  assertEquals(cost.macs, before.macs - 5 * 3 + weights);
+  assertEquals(networkCost(deeper, 0, 1, data), networkCost(tiny, 0, 1, data));
+});
+
+Deno.test("networkCost() cuts by the units' shares, whoever shares the stem", () => {
+  const data = { channels: 3, classes: ["x", "y", "z"] };
+  // Task b's unit has 2 of 5 channels in stage 1 and 4 of 9 in stage 2.
+  const scenario: Scenario = {
+    ...tiny,
+    unitShares: [0.6, 0.4],
+    stem: { ...tiny.stem, sharing: "size" },
+  };
+  const trunk = 9 * (2 * 2 + 2 * 2) + 9 * (2 * 4 + 4 * 4);
+  const { parameters, density } = networkCost(scenario, 1, 1, data);
+  assertEquals(parameters.trunk, trunk);
+  assertEquals(parameters.head, 4 * 3 + 3);
+  assertEquals(parameters.batchNorm, 4 * (2 + 2 + 2 + 4 + 4));
+  assertEquals(density, trunk / (9 * (2 * 5 + 5 * 5 + 5 * 9 + 9 * 9)));
+  assertEquals(networkCost(scenario, 1, 2, data), networkCost(tiny, 1, 2, data));
+});
+
 Deno.test("networkCost() refuses a task or level that is not there", () => {
   const data = { channels: 3, classes: ["x", "y"] };
   assertThrows(
@@ -119,6 +161,12 @@ Deno.test("networkCost() refuses a task or level that is not there", () => {
   assertThrows(
     () => networkCost(wrn(4), 0, 3, data),
     RangeError,
-    "level must be in [1, 2], got 3",
+    "level must be one of task a's, 1, 2; got 3",
+  );
+  const [a, b] = tiny.tasks as [TaskSpec, TaskSpec];
+  assertThrows(
+    () => networkCost({ ...tiny, tasks: [a, { ...b, levels: [2] }] }, 1, 1, data),
+    RangeError,
+    "level must be one of task b's, 2; got 1",
   );
 });

@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { Hierarchy, taskHierarchy, unitOrder } from "../../dvn/hierarchy.ts";
+import { Hierarchy, taskHierarchy, taskLevels, unitOrder } from "../../dvn/hierarchy.ts";
+import type { Scenario } from "../../dvn/scenario.ts";
 
 const range = (k: number) => Array.from({ length: k }, (_, i) => i + 1);
 
@@ -123,6 +124,7 @@ Deno.test("the rule trains units about equally: terms of eq. (5) for k = 2, 3, 4
 
 Deno.test("scenario J3: three tasks over four units, levels of 2, 3 and 4", () => {
   const scenario = {
+    seed: 0,
     units: 4,
     levels: [2, 3, 4],
     orders: [[1, 2, 3, 4], [2, 3, 1, 4], [3, 4, 2, 1]],
@@ -138,8 +140,38 @@ Deno.test("scenario J3: three tasks over four units, levels of 2, 3 and 4", () =
   );
 });
 
-Deno.test("taskHierarchy() follows the rule by default", () => {
-  const scenario = { units: 4, levels: [1, 2, 4], orders: "rule" as const };
+/** The order of each of three tasks over five units. */
+const ordersBy = (orders: Scenario["orders"], seed = 0) =>
+  [0, 1, 2].map((task) => {
+    const scenario = { seed, units: 5, levels: [1, 5], orders };
+    return taskHierarchy(scenario, task).order.join("");
+  });
+
+Deno.test("taskHierarchy(): the same order for all tasks, and the rule's from last to first", () => {
+  assertEquals(ordersBy("same"), ["12345", "12345", "12345"]);
+  assertEquals(ordersBy("rule"), ["12345", "21345", "32415"]);
+  assertEquals(ordersBy("reversed"), ["54321", "54312", "51423"]);
+});
+
+Deno.test("taskHierarchy() draws random orders from the seed, each task its own", () => {
+  const orders = ordersBy("random", 3);
+  assertEquals(ordersBy("random", 3), orders);
+  assertEquals(new Set(orders).size, 3);
+  // Any unit may come first.
+  const first = Array.from({ length: 60 }, (_, seed) => ordersBy("random", seed)[0]![0]);
+  assertEquals([...new Set(first)].sort().join(""), "12345");
+});
+
+Deno.test("taskLevels(): all, or those that the task says", () => {
+  const tasks = [{ name: "a", dataset: "x" }, { name: "b", dataset: "x", levels: [1, 3] }];
+  const scenario = { tasks, levels: [1, 2, 4] };
+  assertEquals(taskLevels(scenario, 0), [1, 2, 3]);
+  assertEquals(taskLevels(scenario, 1), [1, 3]);
+  assertThrows(() => taskLevels(scenario, 2), RangeError, "task must be in [0, 2), got 2");
+});
+
+Deno.test("taskHierarchy() follows the rule", () => {
+  const scenario = { seed: 0, units: 4, levels: [1, 2, 4], orders: "rule" as const };
   assertEquals(taskHierarchy(scenario, 2).unitsAt(2), [3, 2]);
   assertEquals(taskHierarchy(scenario, 2).unitsAt(3), [3, 2, 4, 1]);
 });

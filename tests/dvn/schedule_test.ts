@@ -10,6 +10,9 @@ const BASE: Scenario["training"] = {
   momentum: 0.9,
   weightDecay: 0,
   decayAll: true,
+  mixing: "sum",
+  levelSampling: "all",
+  lowerLevels: "labels",
   warmupSteps: 0,
   schedule: { kind: "cosine" },
 };

@@ -1,6 +1,6 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { UnitPartition } from "../../dvn/unit_partition.ts";
+import { scenarioPartition, UnitPartition } from "../../dvn/unit_partition.ts";
 
 const cases = fc.integer({ min: 1, max: 12 }).chain((units) =>
   fc.record({
@@ -17,6 +17,61 @@ Deno.test("UnitPartition gives each channel to exactly one unit, in order", () =
       Array.from({ length: channels }, (_, channel) => channel),
     );
   }));
+});
+
+/** Shares of units, and a number of channels that gives each at least one. */
+const shared = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 1, maxLength: 12 })
+  .chain((parts) => {
+    const sum = parts.reduce((a, b) => a + b);
+    const least = Math.ceil(1.01 * sum / Math.min(...parts)); // clear of rounding errors
+    return fc.record({
+      shares: fc.constant(parts.map((part) => part / sum)),
+      channels: fc.integer({ min: least, max: least + 600 }),
+    });
+  });
+
+Deno.test("UnitPartition by shares: complete, in order, each width within one of its share", () => {
+  fc.assert(fc.property(shared, ({ shares, channels }) => {
+    const partition = new UnitPartition(shares.length, shares);
+    assertEquals(
+      partition.channelsOf(channels, partition.all),
+      Array.from({ length: channels }, (_, channel) => channel),
+    );
+    partition.widths(channels).forEach((width, unit) => {
+      assert(width >= 1 && Math.abs(width - channels * shares[unit]!) <= 1 + 1e-9);
+    });
+  }));
+});
+
+Deno.test("UnitPartition by shares: boundaries are rounded sums of them", () => {
+  // NestedNet's of 1/4, 9/16 and all of the weights.
+  const nested = new UnitPartition(3, [0.5, 0.25, 0.25]);
+  assertEquals(nested.offsets(64), [0, 32, 48]);
+  assertEquals(nested.widths(10), [5, 3, 2]); // cut at 5 and 7.5
+  assertEquals(nested.channelsOf(10, [2, 0]), [8, 9, 0, 1, 2, 3, 4]);
+  // Sums that miss 1 by rounding still end at all channels.
+  assertEquals(new UnitPartition(10, Array(10).fill(0.1)).widths(1000), Array(10).fill(100));
+});
+
+Deno.test("scenarioPartition() cuts as the scenario says", () => {
+  const widths = (unitShares: "even" | number[]) =>
+    scenarioPartition({ units: 2, unitShares }).widths(8);
+  assertEquals(widths("even"), [4, 4]);
+  assertEquals(widths([0.25, 0.75]), [2, 6]);
+});
+
+Deno.test("UnitPartition refuses shares that are not one for each unit, above 0, of sum 1", () => {
+  const rule =
+    "UnitPartition: shares must be one number above 0 for each of 2 units that add up to 1";
+  for (const shares of [[1], [0.5, 0.25, 0.25], [1, 0], [1.5, -0.5], [NaN, 1], []]) {
+    const error = assertThrows(() => new UnitPartition(2, shares), RangeError);
+    assertEquals((error as RangeError).message, `${rule}, got [${shares}]`);
+  }
+  assertThrows(
+    () => new UnitPartition(2, [0.5, 0.25]),
+    RangeError,
+    `${rule}, got [0.5,0.25], which add up to 0.75`,
+  );
 });
 
 Deno.test("UnitPartition cuts evenly: widths differ by at most one", () => {
@@ -42,6 +97,12 @@ Deno.test("UnitPartition says which layer is too narrow and what to do", () => {
     RangeError,
     "stage1.block1.conv1: 3 channels cannot give each of 4 units at least one; " +
       "use at least 4 channels or fewer units",
+  );
+  assertThrows(
+    () => new UnitPartition(2, [0.05, 0.95]).channelsOf(8, [1], "stage1"),
+    RangeError,
+    "stage1: 8 channels cannot give each of 2 units at least one; use more channels, fewer units " +
+      "or more equal shares than [0.05,0.95]",
   );
 });
 

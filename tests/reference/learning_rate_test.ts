@@ -9,6 +9,9 @@ const TRAINING = {
   momentum: 0.9,
   weightDecay: 0,
   decayAll: false,
+  mixing: "sum" as const,
+  levelSampling: "all" as const,
+  lowerLevels: "labels" as const,
   warmupSteps: 0,
   schedule: { kind: "step" as const, milestones: [1, 3], factor: 0.5 },
 };
