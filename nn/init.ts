@@ -16,9 +16,14 @@ export function xavier(fanIn: number, fanOut: number): Initializer {
   };
 }
 
-export const zeros: Initializer = (values) => {
-  values.fill(0);
-};
+/** All of one value. */
+export function constant(value: number): Initializer {
+  return (values) => {
+    values.fill(value);
+  };
+}
+
+export const zeros: Initializer = constant(0);
 
 /** For [2, channels] arrays: a row of `first`, then a row of `second`. */
 export function rows(first: number, second: number): Initializer {

@@ -4,6 +4,7 @@ import { batchNormCases } from "./batch_norm_cases.ts";
 import { conv2dCases } from "./conv2d_cases.ts";
 import { crossEntropyCases } from "./cross_entropy_cases.ts";
 import { elementwiseCases } from "./elementwise_cases.ts";
+import { l2NormalizeCases } from "./l2_normalize_cases.ts";
 import { linearCases } from "./linear_cases.ts";
 import { sgdCases } from "./sgd_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
@@ -17,6 +18,7 @@ export const cases: OpCase[] = [
   ...conv2dCases,
   ...crossEntropyCases,
   ...elementwiseCases,
+  ...l2NormalizeCases,
   ...linearCases,
   ...sgdCases,
   ...shortcutCases,

@@ -12,6 +12,7 @@ export * from "./conv2d.ts";
 export * from "./deep_virtual_network.ts";
 export * from "./distillation.ts";
 export * from "./global_average_pool.ts";
+export * from "./l2_normalize.ts";
 export * from "./learning_rate.ts";
 export * from "./linear.ts";
 export * from "./numerical_grad.ts";
