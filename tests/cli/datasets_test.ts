@@ -2,14 +2,15 @@ import {
   assert,
   assertEquals,
   assertMatch,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
 import encodeJpeg from "@jsquash/jpeg/encode.js";
 import { UsageError } from "../../cli/args.ts";
 import { loadDataset, loadTasks } from "../../cli/datasets.ts";
-import type { MemoryImageSet } from "../../datasets/image_set.ts";
-import type { TaskSpec } from "../../dvn/scenario.ts";
+import type { ImageSet, MemoryImageSet } from "../../datasets/image_set.ts";
+import type { Scenario, TaskSpec } from "../../dvn/scenario.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
 import { hasReal, histogram, REAL_FOLDER } from "../datasets/sources.ts";
 import { cifar10Members, inTemporaryFolder } from "./archives.ts";
@@ -92,6 +93,58 @@ Deno.test({
     assert(a!.pixels.length > 0 && a!.pixels === b!.pixels);
   },
 });
+
+/** How many of each of the digits 0 to 4, in the order of the labels. */
+const digitsOf = (images: ImageSet) => histogram(images, 5);
+
+/** All pictures, each as text. */
+function pictures(set: ImageSet): string[] {
+  const pixels = new Uint8Array(64 * set.length), labels = new Uint32Array(set.length);
+  set.read(Uint32Array.from(labels, (_, i) => i), pixels, labels);
+  return Array.from(labels, (_, i) => `${pixels.subarray(64 * i, 64 * (i + 1))}`);
+}
+
+Deno.test("loadTasks() holds pictures of each class out, within the limit", async () => {
+  const tasks = [
+    { name: "low", dataset: "digits", classes: [0, 1, 2, 3, 4] },
+    { name: "all", dataset: "digits" },
+  ];
+  const scenario: Scenario = {
+    ...digitsScenario,
+    tasks,
+    limit: { train: 100, test: 50 },
+    reportedEpoch: { validation: 0.2 },
+  };
+  const { low, all } = await loadTasks(scenario);
+  assertEquals(digitsOf(low!.train), [16, 16, 16, 16, 16]);
+  assertEquals(digitsOf(low!.validation!), [4, 4, 4, 4, 4]);
+  assertEquals(digitsOf(low!.test), [10, 10, 10, 10, 10]);
+  assertEquals([all!.train, all!.validation!, all!.test].map(({ length }) => length), [80, 20, 50]);
+
+  // Together they are what is trained on where nothing is held out.
+  const whole = (await loadTasks({ ...scenario, reportedEpoch: "last" })).low!;
+  assert(!("validation" in whole));
+  const parts = [...pictures(low!.train), ...pictures(low!.validation!)];
+  assertEquals(parts.sort(), pictures(whole.train).sort());
+
+  const heldOut = async (seed: number) =>
+    pictures((await loadTasks({ ...scenario, seed })).low!.validation!);
+  assertEquals(await heldOut(1), await heldOut(1));
+  assertNotEquals(await heldOut(1), await heldOut(2));
+});
+
+Deno.test("loadTasks() says which task has a class with too few pictures to hold some out", () =>
+  assertRejects(
+    () =>
+      loadTasks({
+        ...digitsScenario,
+        limit: { train: 20, test: 20 },
+        reportedEpoch: { validation: 0.2 },
+      }),
+    UsageError,
+    'task "digits", reportedEpoch.validation: splitValidation: 0.2 of the 2 training pictures of ' +
+      "class ",
+  ));
 
 /** Tiny ImageNet with one picture a class and one for validation. */
 async function writeTinyImageNet(folder: string) {

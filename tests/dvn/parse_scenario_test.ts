@@ -18,8 +18,9 @@ Deno.test("parseScenario() fills in the paper's choices", () => {
   assertEquals<unknown>(parseScenario(MINIMAL), {
     ...MINIMAL,
     seed: 0,
-    stem: { kernel: 7, channels: 16, outputSize: 32 },
+    stem: { kernel: 7, channels: 16, outputSize: 32, sharing: "task" },
     units: 2,
+    unitShares: "even",
     levels: [1, 2],
     orders: "rule",
     batchNorm: {
@@ -35,12 +36,52 @@ Deno.test("parseScenario() fills in the paper's choices", () => {
       momentum: 0.9,
       weightDecay: 1e-4,
       decayAll: true,
+      mixing: "sum",
+      levelSampling: "all",
+      lowerLevels: "labels",
       warmupSteps: 0,
       schedule: { kind: "step", milestones: [100, 150], factor: 0.1 },
     },
     augmentation: { pad: 4, flip: true },
     normalization: "mean-std",
+    reportedEpoch: "last",
   });
+});
+
+Deno.test("parseScenario() fills in how a sequence is learnt", () => {
+  assertEquals(parseScenario({ ...MINIMAL, sequential: {} }).sequential, {
+    firstStage: "full",
+    temperature: 2,
+    teacherLevel: "top",
+    newTask: "copy",
+    warmupEpochs: 0,
+  });
+});
+
+Deno.test("parseScenario() takes the scenario of a run that an older version wrote", () => {
+  const old = {
+    ...MINIMAL,
+    seed: 4,
+    stem: { kernel: 7, channels: 16, outputSize: 32 },
+    units: 2,
+    levels: [1, 2],
+    orders: "rule",
+    batchNorm: { affine: "private", statistics: "private", momentum: 0.9, epsilon: 1e-5 },
+    training: {
+      epochs: 200,
+      batchSize: 128,
+      learningRate: 0.1,
+      momentum: 0.9,
+      weightDecay: 1e-4,
+      decayAll: true,
+      warmupSteps: 0,
+      schedule: { kind: "step", milestones: [100, 150], factor: 0.1 },
+    },
+    augmentation: { pad: 4, flip: true },
+    normalization: "mean-std",
+  };
+  // Nothing has changed its meaning.
+  assertEquals(parseScenario(old), parseScenario({ ...MINIMAL, seed: 4 }));
 });
 
 Deno.test("parseScenario(): the stem is as wide as a ResNet's first stage", () => {
@@ -55,18 +96,28 @@ Deno.test("parseScenario() keeps what is given", () => {
     description: "J3 with four quarter-groups",
     seed: 2 ** 32 - 1,
     backbone: { kind: "resnet", depth: 42 },
-    stem: { kernel: 3, channels: 16, outputSize: 64 },
+    stem: { kernel: 3, channels: 16, outputSize: 64, sharing: "size" },
     units: 4,
+    unitShares: [0.5, 0.25, 0.125, 0.125],
     levels: [2, 3, 4],
     orders: [[1, 2, 3, 4], [2, 3, 1, 4], [3, 4, 2, 1]],
     tasks: [
       { name: "tiny", dataset: "tiny-imagenet-200" },
       { name: "cifar", dataset: "cifar-100", classes: [7, 3] },
-      { name: "stl", dataset: "stl-10" },
+      { name: "stl", dataset: "stl-10", levels: [1, 3], hidden: [30, 20] },
     ],
+    sequential: {
+      firstStage: "full",
+      temperature: 1.5,
+      teacherLevel: "same",
+      newTask: "fresh",
+      warmupEpochs: 3,
+    },
+    nestedDensities: [0.25, 0.5625, 1],
+    limit: { train: 5, test: 4 },
     batchNorm: {
       affine: "shared",
-      statistics: "shared",
+      statistics: "recalibrated",
       momentum: 0,
       epsilon: 0.001,
     },
@@ -77,13 +128,72 @@ Deno.test("parseScenario() keeps what is given", () => {
       momentum: 0,
       weightDecay: 0,
       decayAll: false,
+      mixing: "alternate",
+      levelSampling: "sandwich",
+      lowerLevels: "top-level",
       warmupSteps: 10,
       schedule: { kind: "step", milestones: [], factor: 0.2 },
     },
     augmentation: { pad: 0, flip: false },
     normalization: "unit",
+    reportedEpoch: { validation: 0.1 },
   };
   assertEquals<unknown>(parseScenario(given), given);
+  assertEquals<unknown>(parseScenario(JSON.parse(JSON.stringify(given))), given);
+  for (const statistics of ["private", "shared"] as const) {
+    const batchNorm = { ...given.batchNorm, statistics };
+    assertEquals(parseScenario({ ...given, batchNorm }).batchNorm, batchNorm);
+  }
+  for (const orders of ["rule", "same", "reversed", "random"]) {
+    assertEquals<unknown>(parseScenario({ ...given, orders }).orders, orders);
+  }
+});
+
+Deno.test("parseScenario(): fewer units than tasks, where orders do not need one a task", () => {
+  for (const orders of ["same", "random", [[1], [1]]]) {
+    assertEquals(parseScenario({ ...MINIMAL, units: 1, orders }).units, 1);
+  }
+  const { message } = assertThrows(
+    () => parseScenario({ ...MINIMAL, units: 1, orders: "reversed" }),
+    ScenarioError,
+  );
+  assertEquals(
+    message,
+    "units must be at least 2, since the rule gives each task a unit of its own, got 1; " +
+      "or list the orders",
+  );
+});
+
+Deno.test('parseScenario(): "grow" is for tasks that bring the units of a level', () => {
+  const grow = (fields: object) => ({ ...MINIMAL, sequential: { firstStage: "grow" }, ...fields });
+  for (const orders of ["rule", "same", [[1, 2], [1, 2]]]) parseScenario(grow({ orders }));
+  const [t1, t2] = MINIMAL.tasks;
+  parseScenario(grow({ tasks: [t1, { ...t2, levels: [2] }] }));
+  // A third task finds all units there.
+  const three = [...MINIMAL.tasks, { name: "t3", dataset: "stl-10" }];
+  parseScenario(grow({ units: 2, tasks: three, orders: "same" }));
+
+  const without = (task: string, units: string, there: number) =>
+    `sequential.firstStage "grow" leaves task "${task}" without a level when it arrives: its lowest ` +
+    `needs units ${units}, and those up to ${there} are there; use "full" or other orders`;
+  const cases: [fields: object, problems: string[]][] = [
+    [{ orders: "reversed" }, [without("t1", "2", 1)]],
+    [{ levels: [2] }, [without("t1", "1, 2", 1)]],
+    [{ tasks: [{ ...t1, levels: [2] }, t2] }, [without("t1", "1, 2", 1)]],
+    [
+      { units: 3, tasks: three, orders: [[2, 1, 3], [3, 1, 2], [1, 2, 3]] },
+      [without("t1", "2", 1), without("t2", "3", 2)],
+    ],
+    [{ units: 3, levels: [1, 3] }, [
+      'sequential.firstStage "grow" is for at most 2 units, since each task brings one, got 3; ' +
+      'use "full"',
+    ]],
+  ];
+  for (const [fields, problems] of cases) {
+    const error = assertThrows(() => parseScenario(grow(fields)), ScenarioError);
+    assertEquals((error as ScenarioError).problems, problems);
+    parseScenario({ ...grow(fields), sequential: {} });
+  }
 });
 
 Deno.test("parseScenario() of what it gave, also by way of JSON, is the same", () => {
@@ -158,7 +268,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
   [
     "stem.colour",
     1,
-    "stem.colour: unknown field; the fields here are kernel, channels, outputSize",
+    "stem.colour: unknown field; the fields here are kernel, channels, outputSize, sharing",
   ],
   [
     "training.schedule",
@@ -175,7 +285,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
   [
     "tasks",
     ["digits", TASK],
-    'tasks[0] must be an object of name, dataset, classes, got "digits"',
+    'tasks[0] must be an object of name, dataset, classes, levels, hidden, got "digits"',
   ],
   [
     "tasks.0.dataset",
@@ -197,6 +307,33 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     [3, 4, 3],
     "tasks[0].classes must be distinct, got 3 twice",
   ],
+  ["tasks.0.levels", [], "tasks[0].levels must be a list of levels, got []"],
+  [
+    "tasks.0.levels",
+    [0],
+    "tasks[0].levels[0] must be a whole number from 1 to 1000000, got 0",
+  ],
+  [
+    "tasks.1.levels",
+    [2, 1],
+    "tasks[1].levels must be increasing and of the 2 that there are, got [2,1]",
+  ],
+  [
+    "tasks.1.levels",
+    [1, 1],
+    "tasks[1].levels must be increasing and of the 2 that there are, got [1,1]",
+  ],
+  [
+    "tasks.1.levels",
+    [1, 3],
+    "tasks[1].levels must be increasing and of the 2 that there are, got [1,3]",
+  ],
+  [
+    "tasks.0.hidden",
+    [8, 0],
+    "tasks[0].hidden[1] must be a whole number from 1 to 1000000, got 0",
+  ],
+  ["tasks.0.hidden", 8, "tasks[0].hidden must be a list of widths, got 8"],
   // Backbone.
   [
     "backbone.kind",
@@ -246,7 +383,12 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
   [
     "stem",
     null,
-    "stem must be an object of kernel, channels, outputSize, got null",
+    "stem must be an object of kernel, channels, outputSize, sharing, got null",
+  ],
+  [
+    "stem.sharing",
+    "tasks",
+    'stem.sharing must be one of "task", "size", got "tasks"; did you mean task?',
   ],
   [
     "stem.outputSize",
@@ -273,6 +415,79 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "units must be at most 64, the channels of the narrowest stage, got 65",
   ],
   [
+    "unitShares",
+    "odd",
+    'unitShares must be one of "even", got "odd"',
+  ],
+  [
+    "unitShares",
+    0.5,
+    'unitShares must be "even", or a list of the share of each unit, got 0.5',
+  ],
+  [
+    "unitShares",
+    [1.5, -0.5],
+    "unitShares[1] must be a number above 0, got -0.5",
+  ],
+  [
+    "unitShares",
+    [0.5, 0.25, 0.25],
+    "unitShares must be one number above 0 for each of 2 units that add up to 1, " +
+    "got [0.5,0.25,0.25]",
+  ],
+  [
+    "unitShares",
+    [0.5, 0.4],
+    "unitShares must be one number above 0 for each of 2 units that add up to 1, " +
+    "got [0.5,0.4], which add up to 0.9",
+  ],
+  [
+    "unitShares",
+    [0.001, 0.999],
+    "unitShares: stage1: 64 channels cannot give each of 2 units at least one; use more channels, " +
+    "fewer units or more equal shares than [0.001,0.999]",
+  ],
+  // A sequence of tasks, and densities for each.
+  [
+    "sequential",
+    true,
+    "sequential must be an object of firstStage, temperature, teacherLevel, newTask, warmupEpochs, " +
+    "got true",
+  ],
+  [
+    "sequential.firstStage",
+    "half",
+    'sequential.firstStage must be one of "full", "grow", got "half"',
+  ],
+  [
+    "sequential.temperature",
+    0,
+    "sequential.temperature must be a number above 0, got 0",
+  ],
+  [
+    "sequential.teacherLevel",
+    1,
+    'sequential.teacherLevel must be one of "top", "same", got 1',
+  ],
+  [
+    "sequential.newTask",
+    "copied",
+    'sequential.newTask must be one of "copy", "fresh", got "copied"',
+  ],
+  [
+    "sequential.warmupEpochs",
+    0.5,
+    "sequential.warmupEpochs must be a whole number from 0 to 1000000, got 0.5",
+  ],
+  ["nestedDensities", [], "nestedDensities must be a list of densities, got []"],
+  ...[[1], [0.5, 0.75], [1, 1], [0.5, 0.6, 1], [1.5, 1]].map((
+    densities,
+  ): [string, unknown, string] => [
+    "nestedDensities",
+    densities,
+    `nestedDensities must be one for each of 2 tasks, increasing, the last 1, got [${densities}]`,
+  ]),
+  [
     "levels",
     [2, 1],
     "levels must be increasing whole numbers that start at 1 or more and end at all 2 units, " +
@@ -292,12 +507,13 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
   [
     "orders",
     "rules",
-    'orders must be one of "rule", got "rules"; did you mean rule?',
+    'orders must be one of "rule", "same", "reversed", "random", got "rules"; did you mean rule?',
   ],
   [
     "orders",
     { t1: [1, 2] },
-    'orders must be "rule", or a list of an order for each task, got {"t1":[1,2]}',
+    "orders must be the name of a rule, or a list of an order for each task, got " +
+    '{"t1":[1,2]}',
   ],
   [
     "orders",
@@ -319,7 +535,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "training",
     undefined,
     "training must be an object of epochs, batchSize, learningRate, momentum, weightDecay, " +
-    "decayAll, warmupSteps, schedule, but is missing",
+    "decayAll, mixing, levelSampling, lowerLevels, warmupSteps, schedule, but is missing",
   ],
   [
     "training.epochs",
@@ -362,6 +578,21 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "training.decayAll must be true or false, got 1",
   ],
   [
+    "training.mixing",
+    "alternating",
+    'training.mixing must be one of "sum", "alternate", got "alternating"; did you mean alternate?',
+  ],
+  [
+    "training.levelSampling",
+    "some",
+    'training.levelSampling must be one of "all", "sandwich", got "some"',
+  ],
+  [
+    "training.lowerLevels",
+    "label",
+    'training.lowerLevels must be one of "labels", "top-level", got "label"; did you mean labels?',
+  ],
+  [
     "training.warmupSteps",
     -1,
     "training.warmupSteps must be a whole number from 0 to 1000000, got -1",
@@ -391,7 +622,8 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
   [
     "batchNorm.statistics",
     "share",
-    'batchNorm.statistics must be one of "private", "shared", got "share"; did you mean shared?',
+    'batchNorm.statistics must be one of "private", "shared", "recalibrated", got "share"; ' +
+    "did you mean shared?",
   ],
   ["batchNorm.epsilon", 0, "batchNorm.epsilon must be a number above 0, got 0"],
   [
@@ -409,6 +641,18 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "meanstd",
     'normalization must be one of "unit", "mean-std", got "meanstd"; did you mean mean-std?',
   ],
+  ["reportedEpoch", "best", 'reportedEpoch must be one of "last", got "best"'],
+  [
+    "reportedEpoch",
+    { validation: 1 },
+    "reportedEpoch.validation must be a number above 0 and below 1, got 1",
+  ],
+  [
+    "reportedEpoch.validation",
+    0,
+    "reportedEpoch.validation must be a number above 0 and below 1, got 0",
+  ],
+  ["reportedEpoch", 0.1, "reportedEpoch must be an object of validation, got 0.1"],
 ];
 for (const [path, value, message] of MISTAKES) {
   Deno.test(`parseScenario() says: ${message}`, () => {
@@ -420,6 +664,15 @@ for (const [path, value, message] of MISTAKES) {
     assertEquals(error.problems, [message]);
   });
 }
+
+Deno.test("parseScenario() says that one task is no sequence", () => {
+  const alone = { ...MINIMAL, tasks: [TASK], sequential: {} };
+  assertThrows(
+    () => parseScenario(alone),
+    ScenarioError,
+    "sequential is for at least two tasks, got 1",
+  );
+});
 
 Deno.test("parseScenario() names all that is wrong at once, a line each", () => {
   const wrong = { ...MINIMAL, name: "", seeds: 3, training: { epochs: 0 } };

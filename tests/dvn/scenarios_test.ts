@@ -1,11 +1,23 @@
-import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertAlmostEquals,
+  assertEquals,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import { backboneStages, stemStride } from "../../dvn/backbone.ts";
 import { networkCost } from "../../dvn/costs.ts";
 import { taskHierarchy } from "../../dvn/hierarchy.ts";
 import { parseScenario, ScenarioError } from "../../dvn/parse_scenario.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { builtInScenario, paperScenarioNames, scenarioNames } from "../../dvn/scenarios/index.ts";
-import { describeScale, scaleNames, scaleScenario, withEpochs } from "../../dvn/scenarios/scale.ts";
+import {
+  describeScale,
+  scaleNames,
+  scaleScenario,
+  scenarioWithEpochs,
+  withEpochs,
+} from "../../dvn/scenarios/scale.ts";
 import { learningRate } from "../../dvn/schedule.ts";
 
 /** Side of the pictures and classes of each dataset that the scenarios name. */
@@ -27,7 +39,7 @@ function costs(scenario: Scenario, task: number) {
 
 Deno.test("the built-in scenarios are valid ones, written out in full", () => {
   assertEquals(scenarioNames, ["digits", ...paperScenarioNames]);
-  assertEquals(paperScenarioNames, ["J1", "J2", "J3", "J3-thirds", "H1"]);
+  assertEquals(paperScenarioNames, ["J1", "J2", "J3", "J3-thirds", "H1", "S1", "S2"]);
   for (const name of scenarioNames) {
     const scenario = builtInScenario(name);
     assertEquals(scenario.name, name);
@@ -54,16 +66,18 @@ Deno.test("builtInScenario() names those it knows when asked for another", () =>
   assertThrows(
     () => builtInScenario("J4"),
     RangeError,
-    'no built-in scenario is named "J4"; there are digits, J1, J2, J3, J3-thirds, H1',
+    'no built-in scenario is named "J4"; there are digits, J1, J2, J3, J3-thirds, H1, S1, S2',
   );
 });
 
-/** Convolution weights of each level, which the paper prints as 1.9M / 7.4M and 1.9M to 29.8M. */
+/** Convolution weights of each level, which the paper prints, but for S1 and S2, in millions. */
 const WEIGHTS: Record<string, number[]> = {
   J1: [1_838_592, 7_345_152],
   H1: [1_838_592, 7_345_152],
   J2: [1_868_544, 7_455_744, 16_761_600, 29_786_112],
   J3: [7_455_744, 16_761_600, 29_786_112],
+  S1: [1_838_592, 7_345_152],
+  S2: [7_345_152, 29_362_176],
 };
 for (const [name, weights] of Object.entries(WEIGHTS)) {
   Deno.test(`${name}: each task's levels have the paper's weights`, () => {
@@ -81,6 +95,8 @@ const DENSITIES: Record<string, number[]> = {
   J2: [1 / 16, 4 / 16, 9 / 16, 1],
   J3: [4 / 16, 9 / 16, 1],
   "J3-thirds": [1 / 9, 4 / 9, 1],
+  S1: [1 / 4, 1],
+  S2: [1 / 4, 1],
 };
 for (const [name, densities] of Object.entries(DENSITIES)) {
   Deno.test(`${name}: each task's levels have the paper's densities`, () => {
@@ -114,6 +130,31 @@ Deno.test("J2: each class of Tiny ImageNet is in one of four tasks of 50", () =>
   assertEquals(all, Array.from({ length: 200 }, (_, label) => label));
 });
 
+Deno.test("S1: halves of CIFAR-10; S2: CIFAR-10, then CIFAR-100", () => {
+  const { tasks } = builtInScenario("S1");
+  assertEquals(tasks.map(({ dataset }) => dataset), ["cifar-10", "cifar-10"]);
+  assertEquals(tasks.map(({ classes }) => classes), [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]);
+  assertEquals(
+    builtInScenario("S2").tasks,
+    ["cifar-10", "cifar-100"].map((name) => ({ name, dataset: name })),
+  );
+});
+
+Deno.test("S1 and S2, and no others, are learnt in sequence", () => {
+  const names = scenarioNames.filter((name) => builtInScenario(name).sequential);
+  assertEquals(names, ["S1", "S2"]);
+});
+
+Deno.test("the densities that nested tasks have in the paper", () => {
+  // J1 and J2 have the default, j / k.
+  const given = scenarioNames.map((name) => [name, builtInScenario(name).nestedDensities] as const);
+  assertEquals(given.filter(([, densities]) => densities), [
+    ["J3", [0.25, 0.5625, 1]],
+    ["J3-thirds", [0.25, 0.5625, 1]],
+    ["H1", [0.25, 1]],
+  ]);
+});
+
 Deno.test("the paper's datasets fit the stems at every scale", () => {
   for (const name of paperScenarioNames) {
     for (const scale of scaleNames) {
@@ -130,8 +171,8 @@ Deno.test("the paper's datasets fit the stems at every scale", () => {
   }
 });
 
-Deno.test("J1 and H1: 80,000 steps; a tenth of the rate from 40,000 and 60,000 on", () => {
-  for (const name of ["J1", "H1"]) {
+Deno.test("J1, H1 and S2: 80,000 steps; a tenth of the rate from 40,000 and 60,000 on", () => {
+  for (const name of ["J1", "H1", "S2"]) {
     const { training } = builtInScenario(name);
     const steps = Math.ceil(50_000 / training.batchSize);
     assertEquals(Math.round(training.epochs * steps / 1000), 80);
@@ -146,10 +187,11 @@ Deno.test("J1 and H1: 80,000 steps; a tenth of the rate from 40,000 and 60,000 o
 });
 
 /** All of a scenario that no scale may touch: what it may is put to one value. */
-function kept({ stem, training, ...rest }: Scenario): unknown {
+function kept({ stem, training, sequential, ...rest }: Scenario): unknown {
   const { schedule } = training;
   return {
     ...rest,
+    sequential: sequential && { ...sequential, warmupEpochs: 0 },
     ...{ name: "", backbone: undefined, limit: undefined },
     stem: { ...stem, channels: 0, outputSize: 0 },
     training: {
@@ -188,6 +230,7 @@ for (const name of paperScenarioNames) {
         widths.map((width) => width * ratio),
         backboneStages(paper.backbone).map((s) => s.channels),
       );
+      assertEquals(scaled.sequential?.warmupEpochs, paper.sequential && 1);
       // The rate falls after the same part of the run.
       const before = falls(paper);
       falls(scaled).forEach((part, i) => assertAlmostEquals(part, before[i]!));
@@ -215,6 +258,26 @@ Deno.test("describeScale() says what was and what is", () => {
       "map size 32 -> 8; epochs 205 -> 2; batch size 128 -> 16; " +
       "training images a task all -> 400; test images a task all -> 200",
   );
+});
+
+Deno.test("describeScale() tells the epochs of a head's warm-up, too", () => {
+  const paper = builtInScenario("S1");
+  assertStringIncludes(
+    describeScale(paper, scaleScenario(paper, "gpu-30min")),
+    "epochs 205 -> 20; warm-up epochs 10 -> 1; training images",
+  );
+});
+
+Deno.test("scenarioWithEpochs() shortens a head's warm-up in proportion, to one epoch at least", () => {
+  const s1 = builtInScenario("S1");
+  const { warmupEpochs } = s1.sequential!;
+  const warmUp = (epochs: number) => scenarioWithEpochs(s1, epochs).sequential!.warmupEpochs;
+  assertEquals([1, 60, 82, 410].map(warmUp), [1, 3, 4, 2 * warmupEpochs]);
+  const none = { ...s1, sequential: { ...s1.sequential!, warmupEpochs: 0 } };
+  assertEquals(scenarioWithEpochs(none, 82), { ...none, training: withEpochs(none.training, 82) });
+  const j1 = builtInScenario("J1");
+  assertEquals(scenarioWithEpochs(j1, 82), { ...j1, training: withEpochs(j1.training, 82) });
+  assert(!("sequential" in scenarioWithEpochs(j1, 82)));
 });
 
 Deno.test("withEpochs() moves the milestones along", () => {
