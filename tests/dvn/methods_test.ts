@@ -231,13 +231,19 @@ Deno.test("dvn: mixing, sampled levels and distilled lower levels, alone and tog
   );
 });
 
-Deno.test("dvn: tasks of few levels have all of them in every variant of a sandwich", () => {
-  const scenario = scenarioOf({ units: 4, training: { levelSampling: "sandwich" } });
+Deno.test("dvn: tasks of fewer levels have what they have in each variant of a sandwich", () => {
+  const scenario = scenarioOf({
+    tasks: ["a", "b", "c", "d"],
+    units: 5,
+    training: { levelSampling: "sandwich" },
+  });
   scenario.tasks[0]!.levels = [3];
   scenario.tasks[1]!.levels = [2, 4];
+  scenario.tasks[2]!.levels = [1, 2, 3, 5];
   assertEquals(losses(runOf("dvn", scenario).phases[0]!), [[
-    ["0.3", "1.2", "1.4", "2.1", "2.2", "2.4"],
-    ["0.3", "1.2", "1.4", "2.1", "2.3", "2.4"],
+    ["0.3", "1.2", "1.4", "2.1", "2.2", "2.5", "3.1", "3.2", "3.5"],
+    ["0.3", "1.2", "1.4", "2.1", "2.3", "2.5", "3.1", "3.3", "3.5"],
+    ["0.3", "1.2", "1.4", "2.1", "2.2", "2.5", "3.1", "3.4", "3.5"],
   ]]);
 });
 
@@ -346,7 +352,11 @@ Deno.test("baseline: for each task a network of the whole backbone", () => {
 });
 
 Deno.test("baselines have no levels, and none of their tasks waits", () => {
-  const scenario = scenarioOf({ sequential: {}, nestedDensities: [0.2, 0.6, 1] });
+  const scenario = scenarioOf({
+    sequential: {},
+    nestedDensities: [0.2, 0.6, 1],
+    unitShares: [0.5, 0.25, 0.25],
+  });
   scenario.tasks[1]!.levels = [2, 3];
   for (const name of ["baseline", "baseline-narrow"]) {
     for (const { scenario: alone } of runsOf(name, scenario)) {
