@@ -46,9 +46,9 @@ export function updates(
 /**
  * For each task the lowest level, the highest, and one between: the next one in each variant.
  *
- * In a variant the one between has the same rank for all tasks. Of as many levels each is then still
- * drawn as often, from n - 2 variants; a draw of its own for each of k tasks would take (n - 2)^k,
- * each of which is compiled.
+ * In a variant the one between has the same rank for all tasks, so that n levels need n - 2 variants,
+ * and each level between is still drawn as often as the others. A draw for each of k tasks would need
+ * (n - 2)^k, all of which are compiled.
  * Source: the sandwich rule of US-Nets, Yu and Huang, arXiv 1903.05134.
  */
 function sandwiches(tasks: LossTerm[][]): LossTerm[][] {
