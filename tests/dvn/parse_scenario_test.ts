@@ -188,12 +188,17 @@ Deno.test('parseScenario(): "grow" is for tasks that bring the units of a level'
       'sequential.firstStage "grow" is for at most 2 units, since each task brings one, got 3; ' +
       'use "full"',
     ]],
+    // Orders that are none are told first.
+    [
+      { orders: [[1, 2], [2, 2]] },
+      ["orders[1] must hold each unit ID from 1 to 2 once, got [2,2]; missing: 1"],
+    ],
   ];
   for (const [fields, problems] of cases) {
     const error = assertThrows(() => parseScenario(grow(fields)), ScenarioError);
     assertEquals((error as ScenarioError).problems, problems);
-    parseScenario({ ...grow(fields), sequential: {} });
   }
+  parseScenario({ ...grow({ orders: "reversed" }), sequential: { firstStage: "full" } });
 });
 
 Deno.test("parseScenario() of what it gave, also by way of JSON, is the same", () => {

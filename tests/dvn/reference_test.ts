@@ -19,7 +19,7 @@ const HYPER = { learningRate: 0.1, momentum: 0.9, weightDecay: 0.01 };
 /** Two tasks of other pictures and classes, three units of other widths, two levels, two blocks a stage. */
 const SCENARIO: Scenario = tinyScenario({
   backbone: { kind: "custom", widths: [8, 10], blocks: 2 },
-  stem: { kernel: 3, channels: 7, outputSize: 4 },
+  stem: { kernel: 3, channels: 7, outputSize: 4, sharing: "task" },
   units: 3,
   levels: [1, 3],
 });
@@ -193,10 +193,10 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
   const inputs = DVN.tasks.map(({ shape: [n, h, w] }, task) => {
     const images = tape.input("images", [n, h, w, 4]);
     const labels = tape.input("labels", [n]);
-    const stem = net.stem(tape, task, images, true);
+    const stem = net.stem(tape, task, images, "training");
     const logits = [1, 2].map((level) => {
       const mark = tape.mark();
-      const logits = tape.output(net.forward(tape, task, level, stem, true));
+      const logits = tape.output(net.forward(tape, task, level, stem, "training"));
       const index = 2 * task + level - 1;
       crossEntropy(tape, logits, labels, {
         counters: counters.tensor(tape, index),
@@ -278,9 +278,9 @@ Deno.test("inference agrees with float64", async () => {
     const tape = new Tape(gpu);
     const [n, h, w, channels] = shape;
     const x = tape.input("images", [n, h, w, 4]);
-    const stem = net.stem(tape, task, x, false);
+    const stem = net.stem(tape, task, x, "inference");
     const level = index % 2 + 1;
-    const logits = tape.output(net.forward(tape, task, level, stem, false));
+    const logits = tape.output(net.forward(tape, task, level, stem, "inference"));
     const plan = await tape.compile("inference");
     plan.input(x, Float32Array).set(padded(images, channels));
     plan.run();
