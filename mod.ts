@@ -43,7 +43,7 @@ export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.
 export { ablationNames, findMethod, methodNames, methods } from "./dvn/methods/index.ts";
 export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
-export type { BackboneSpec, Scenario, TaskSpec } from "./dvn/scenario.ts";
+export type { BackboneSpec, Scenario, SequentialSpec, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
 export { builtInScenario, paperScenarioNames, scenarioNames } from "./dvn/scenarios/index.ts";
 export {
@@ -51,6 +51,7 @@ export {
   type Scale,
   scaleNames,
   scaleScenario,
+  scenarioWithEpochs,
   withEpochs,
 } from "./dvn/scenarios/scale.ts";
 export { learningRate } from "./dvn/schedule.ts";
