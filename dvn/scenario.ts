@@ -28,7 +28,8 @@ export interface TaskSpec {
 export interface SequentialSpec {
   /**
    * Levels of the first task in the first stage: "full", all of them, on all units; "grow", those whose
-   * units belong to tasks that have arrived, so that later stages add units. The paper says neither.
+   * units belong to tasks that have arrived, unit i to task i, so that later stages add units. The paper
+   * says neither.
    */
   firstStage: "full" | "grow";
   /** Softens both answers in eq. (6). LwF has 2; the paper gives none. */
@@ -81,7 +82,7 @@ export interface Scenario {
    * increasing, the last 1. The paper gives them for each scenario. Default: 1/k, 2/k, ...
    */
   nestedDensities?: number[];
-  /** Images of each task at most, of each class alike; for whoever loads them. Default: all. */
+  /** Images of each task at most, of each class alike, held-out ones included; for whoever loads them. Default: all. */
   limit?: { train: number; test: number };
   batchNorm: {
     /** Scale and shift: one set for each (task, level), or one set that all share. */
