@@ -1,5 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
-import { batchNormLayers, convLayers } from "../../dvn/backbone.ts";
+import { assertEquals } from "@std/assert";
 import { Counters } from "../../dvn/counters.ts";
 import type { TaskData } from "../../dvn/data.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
@@ -9,6 +8,7 @@ import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
 import { testGpu } from "../gpu.ts";
 import * as reference from "../reference/mod.ts";
+import { assertAllClose, ReferenceNames } from "./against_reference.ts";
 import { tinyScenario } from "./tiny.ts";
 
 const { assertClose, random } = reference;
@@ -66,7 +66,6 @@ const DVN: reference.DeepVirtualNetwork = {
 };
 
 const TASKS = ["a", "b"];
-const prefix = (index: number) => `${TASKS[index >> 1]}.level${index % 2 + 1}`;
 
 const BATCHES: reference.Batch[] = DVN.tasks.map((
   { shape, classes },
@@ -76,77 +75,7 @@ const BATCHES: reference.Batch[] = DVN.tasks.map((
   labels: Uint32Array.from({ length: BATCH }, (_, i) => (2 * i + 1) % classes),
 }));
 
-/** Levels of a task share its stem, batch norm included. */
-function sharedStemParameters(): reference.DvnParameters {
-  const parameters = reference.randomParameters(DVN, 100);
-  parameters.networks.forEach(({ affines }, index) => {
-    affines[0] = parameters.networks[index - index % 2]!.affines[0]!;
-  });
-  return parameters;
-}
-
-/**
- * The reference's arrays by the names that the library gives them.
- *
- * @param join What becomes of an array that several levels have: those of the stem's batch norm.
- */
-function named(
-  { stems, convs, networks }: reference.DvnParameters,
-  join: (a: Float64Array, b: Float64Array) => Float64Array,
-): Map<string, Float64Array> {
-  const { backbone, stem } = SCENARIO;
-  const result = new Map<string, Float64Array>();
-  stems.forEach((weight, task) => {
-    result.set(`stem.${TASKS[task]}.conv.weight`, weight);
-  });
-  convLayers(backbone, stem).forEach(({ name }, i) => {
-    result.set(`${name}.weight`, convs[i]!);
-  });
-  networks.forEach(({ affines, headWeight, headBias }, index) => {
-    result.set(`${prefix(index)}.head.weight`, headWeight);
-    result.set(`${prefix(index)}.head.bias`, headBias);
-    nameNorms(affines, index, "affine", join, result);
-  });
-  return result;
-}
-
-/** Names what belongs to a network's batch norms: scales and shifts, or statistics. */
-function nameNorms(
-  arrays: Float64Array[],
-  index: number,
-  kind: "affine" | "running",
-  join: (a: Float64Array, b: Float64Array) => Float64Array,
-  result: Map<string, Float64Array>,
-) {
-  const layers = batchNormLayers(SCENARIO.backbone, SCENARIO.stem);
-  assertEquals(arrays.length, layers.length);
-  layers.forEach(({ name, split }, i) => {
-    const full = split
-      ? `${prefix(index)}.${name}.${kind}`
-      : `stem.${TASKS[index >> 1]}.bn.${kind}`;
-    const other = result.get(full);
-    result.set(full, other ? join(other, arrays[i]!) : arrays[i]!);
-  });
-}
-
-const first = (a: Float64Array) => a;
-
-function assertAllClose(
-  got: Map<string, Float32Array>,
-  want: Map<string, Float64Array>,
-) {
-  assertEquals([...got.keys()].sort(), [...want.keys()].sort());
-  for (const [name, values] of want) {
-    // Some thirty ops one after another: their errors add up.
-    const most = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
-    assert(most > 0, `${name} is all zeros`);
-    try {
-      assertClose(got.get(name)!, values, { rtol: 1e-4, atol: 1e-5 * most });
-    } catch (error) {
-      throw new Error(`${name}: ${(error as Error).message}`);
-    }
-  }
-}
+const NAMES = new ReferenceNames(SCENARIO, DVN);
 
 function padded(
   images: Float64Array,
@@ -161,7 +90,7 @@ function padded(
 
 Deno.test("a step of all networks agrees with float64: losses, gradients, statistics, update", async () => {
   const gpu = await testGpu();
-  const parameters = sharedStemParameters();
+  const parameters = NAMES.randomParameters(100);
   const statistics = reference.initialStatistics(DVN);
   const want = reference.deepVirtualNetwork(
     DVN,
@@ -169,8 +98,8 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
     statistics,
     BATCHES,
   );
-  const start = named(parameters, first);
-  const gradients = named(want.backward(), reference.add);
+  const start = NAMES.parameters(parameters);
+  const gradients = NAMES.parameters(want.backward(), reference.add);
 
   const net = await DeepVirtualNetwork.create(gpu, SCENARIO, DATA);
   const networks = net.tasks.flatMap((_, task) => [1, 2].map((level) => ({ task, level })));
@@ -232,7 +161,7 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
     }
     assertAllClose(await net.store.read("gradients"), gradients);
 
-    const updated = new Map<string, Float64Array>();
+    const updated = NAMES.statistics(want.running);
     for (const [name, weights] of start) {
       const zero = new Float64Array(weights.length);
       const { decay } = net.store.params.get(name)!;
@@ -242,10 +171,6 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
       });
       updated.set(name, step.weights);
     }
-    want.running.forEach((arrays, index) => {
-      // Both levels of a task find the same statistics of the stem.
-      nameNorms(arrays, index, "running", first, updated);
-    });
     assertAllClose(await net.store.read(), updated);
   } finally {
     plan.destroy();
@@ -256,20 +181,10 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
 
 Deno.test("inference agrees with float64", async () => {
   const gpu = await testGpu();
-  const parameters = sharedStemParameters();
-  const statistics = reference.initialStatistics(DVN).map((arrays, index) =>
-    arrays.map((array, i) => {
-      // The stem's statistics are its task's.
-      const seed = 1000 + 100 * (i === 0 ? index >> 1 : index) + i;
-      const noise = random([array.length], seed);
-      return array.map((value, c) => Math.fround(value + noise[c]! / 2));
-    })
-  );
+  const parameters = NAMES.randomParameters(100);
+  const statistics = NAMES.randomStatistics(1000);
   const net = await DeepVirtualNetwork.create(gpu, SCENARIO, DATA);
-  const start = named(parameters, first);
-  statistics.forEach((arrays, index) => {
-    nameNorms(arrays, index, "running", first, start);
-  });
+  const start = [...NAMES.parameters(parameters), ...NAMES.statistics(statistics)];
   for (const [name, values] of start) {
     net.store.write(name, Float32Array.from(values));
   }

@@ -1,3 +1,4 @@
+import { distillation, distillationGrad } from "./distillation.ts";
 import { random } from "./random.ts";
 import {
   type ResidualNetwork,
@@ -44,6 +45,14 @@ export interface Batch {
   /** Shaped as its task says, already normalised. */
   images: Float64Array;
   labels: ArrayLike<number>;
+}
+
+/** What a network learns from in place of its task's labels, and how much that counts. */
+export interface Target {
+  /** Factor of the loss. Default 1. */
+  weight?: number;
+  /** Logits that it learns the softened answer of; they have no gradient. Default: the labels. */
+  teacher?: { logits: Float64Array; temperature: number };
 }
 
 const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a + b, 0);
@@ -111,18 +120,21 @@ export function cutParameters(
 
 /**
  * Joint training, eq. (4): the plain sum over all (task, level) of the mean cross-entropy over the
- * task's batch.
+ * task's batch. With teachers of the earlier tasks, whose batches are then the new task's images, it
+ * is eq. (6).
  *
  * @param running Running statistics, `[network][normalisation]` of `[2][c]`. Not modified.
  * @param batches One for each task.
+ * @param targets One for each network. Default: the labels.
  * @returns Mean loss and logits of each network, the new running statistics, and the gradients of
- *   the sum of the losses when called for.
+ *   the weighted sum of the losses when called for.
  */
 export function deepVirtualNetwork(
   dvn: DeepVirtualNetwork,
   parameters: DvnParameters,
   running: Float64Array[][],
   batches: Batch[],
+  targets: Target[] = [],
 ): {
   losses: number[];
   logits: Float64Array[];
@@ -139,12 +151,17 @@ export function deepVirtualNetwork(
       images,
     );
     const { logits } = network;
-    const { loss } = softmaxCrossEntropy(logits, [n, classes], labels);
-    return {
-      ...network,
-      loss: sum(loss) / n,
-      dlogits: () => softmaxCrossEntropyGrad(logits, [n, classes], labels),
-    };
+    const { weight = 1, teacher } = targets[index] ?? {};
+    const shape = [n, classes] as const;
+    if (teacher) {
+      const { logits: answer, temperature } = teacher;
+      const loss = distillation(logits, answer, shape, temperature);
+      const dlogits = () => distillationGrad(logits, answer, shape, temperature, weight);
+      return { ...network, loss: sum(loss) / n, dlogits };
+    }
+    const { loss } = softmaxCrossEntropy(logits, shape, labels);
+    const dlogits = () => softmaxCrossEntropyGrad(logits, shape, labels, weight);
+    return { ...network, loss: sum(loss) / n, dlogits };
   });
   const backward = () => {
     const layouts = blockLayouts(dvn);

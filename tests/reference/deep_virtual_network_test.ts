@@ -10,6 +10,7 @@ import {
   type DvnParameters,
   initialStatistics,
   randomParameters,
+  type Target,
 } from "./deep_virtual_network.ts";
 import { assertGradient } from "./numerical_grad.ts";
 import { random } from "./random.ts";
@@ -71,17 +72,31 @@ function transpose(matrix: Float64Array, columns: number): Float64Array {
 
 const GRADIENTS = deepVirtualNetwork(DVN, PARAMETERS, RUNNING, BATCHES)
   .backward();
-named(PARAMETERS).forEach(([name, array], i) => {
-  Deno.test(`eq. (4): the gradient of ${name} agrees with differences`, () => {
-    const start = array.slice();
-    assertGradient(named(GRADIENTS)[i]![1], (values) => {
-      array.set(values);
-      const { losses } = deepVirtualNetwork(DVN, PARAMETERS, RUNNING, BATCHES);
-      return losses.reduce((a, b) => a + b);
-    }, start);
-    array.set(start);
+
+/** Levels of the first task have teachers, as in eq. (6); losses count unequally. */
+const TARGETS: Target[] = [
+  { teacher: { logits: random([2, 2], 53), temperature: 2 } },
+  { teacher: { logits: random([2, 2], 54), temperature: 3 }, weight: 0.5 },
+  {},
+  { weight: 2 },
+];
+
+for (const [equation, targets] of [["eq. (4)", []], ["eq. (6)", TARGETS]] as const) {
+  const step = () => deepVirtualNetwork(DVN, PARAMETERS, RUNNING, BATCHES, [...targets]);
+  const gradients = named(step().backward());
+  named(PARAMETERS).forEach(([name, array], i) => {
+    Deno.test(`${equation}: the gradient of ${name} agrees with differences`, () => {
+      const start = array.slice();
+      assertGradient(gradients[i]![1], (values) => {
+        array.set(values);
+        return step().losses
+          .map((loss, network) => loss * (targets[network]?.weight ?? 1))
+          .reduce((a, b) => a + b);
+      }, start);
+      array.set(start);
+    });
   });
-});
+}
 
 Deno.test("cutNetwork() keeps the active units' widths and shortcuts", () => {
   const { shape, stem, blocks, classes } = cutNetwork({ ...DVN, blocks: 2 }, 2); // unit 1 of task 1
