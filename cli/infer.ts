@@ -6,6 +6,7 @@
  * @module
  */
 import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
+import { taskLevels } from "../dvn/hierarchy.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {
   byteSize,
@@ -158,7 +159,7 @@ function chooseNetwork(
   task: string,
   choice: { level: number } | { budget: number } | undefined,
 ): VirtualNetwork {
-  const level = net.scenario.levels.length;
+  const level = taskLevels(net.scenario, net.taskNames.indexOf(task)).at(-1)!;
   try {
     return net.virtual(task, choice ?? { level });
   } catch (error) {

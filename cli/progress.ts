@@ -30,61 +30,87 @@ export const STDERR: ProgressOutput = {
   },
 };
 
+/** What a run is a part of, such as an experiment. */
+export interface Whole {
+  /** The run starts with this part of it done, from 0 to 1. */
+  begin(part: number): void;
+  /** A line above the run's, in less than `columns`. */
+  bar(part: number, columns: number): string;
+  /** Which run it is: stands before its lines where there is no terminal. */
+  readonly label: string;
+}
+
 /** Shows how a run goes on: one line that is redrawn, or sparse lines where there is no terminal. */
 export class Progress {
   readonly #output: ProgressOutput;
+  readonly #whole: Whole | undefined;
   #steps = 0;
   #epochs = 0;
-  #testAccuracy: number | undefined;
+  /** From 0 to 1, of the run. */
+  #part = 0;
+  #phase: string | undefined;
+  #evaluated: string | undefined;
   #drawn = false;
   #lastLine = { seconds: -Infinity, tenth: 0 };
 
-  constructor(output: ProgressOutput = STDERR) {
+  constructor(output: ProgressOutput = STDERR, whole?: Whole) {
     this.#output = output;
+    this.#whole = whole;
+    if (whole) this.#lastLine.seconds = 0; // of many runs, the short ones need no lines
   }
 
   /** What is being waited for, before the first step and after the last. */
   status(text: string) {
     const columns = this.#output.columns();
-    if (columns !== undefined) this.#draw(text.slice(0, columns - 1));
+    if (columns !== undefined) this.#draw(text.slice(0, columns - 1), columns);
   }
 
   show(event: TrainEvent) {
     if (event.type === "start") {
       this.#steps = event.steps;
       this.#epochs = event.epochs;
-      this.#lastLine.tenth = Math.floor(10 * event.firstStep / event.steps);
+      this.#part = event.firstStep / event.steps;
+      this.#lastLine.tenth = Math.floor(10 * this.#part);
+      this.#whole?.begin(this.#part);
+    } else if (event.type === "phase") {
+      const { name, index, count } = event;
+      this.#phase = count > 1 ? `phase ${index}/${count}: ${name}` : undefined;
     } else if (event.type === "evaluation") {
-      const { networks } = event;
-      this.#testAccuracy = networks.reduce((sum, { accuracy }) => sum + accuracy, 0) /
-        networks.length;
+      const { images, networks } = event;
+      const accuracy = networks.reduce((sum, { accuracy }) => sum + accuracy, 0) / networks.length;
+      this.#evaluated = `${images} ${formatPercent(accuracy)}`;
     } else if (event.type === "step") {
+      this.#part = event.step / this.#steps;
       const columns = this.#output.columns();
       if (columns !== undefined) {
-        this.#draw(
-          drawBar(event.step / this.#steps, this.#figures(event), columns),
-        );
+        this.#draw(drawBar(this.#part, this.#figures(event), columns), columns);
       } else if (this.#isTimeForLine(event)) this.#line(event);
     }
   }
 
-  /** Clears the line, so that other text can be printed. */
+  /** Clears what was drawn, so that other text can be printed. */
   clear() {
     if (!this.#drawn) return;
-    this.#output.write("\r\x1b[K");
+    this.#output.write("\r\x1b[K" + (this.#whole ? "\x1b[A\x1b[K" : ""));
+    this.#drawn = false;
+  }
+
+  /** Another has cleared the line and written in its place: the next one is drawn below. */
+  moveOn() {
     this.#drawn = false;
   }
 
   #isTimeForLine({ step, seconds }: { step: number; seconds: number }) {
     const tenth = Math.floor(10 * step / this.#steps);
-    return tenth > this.#lastLine.tenth ||
+    return tenth > this.#lastLine.tenth && !this.#whole ||
       seconds - this.#lastLine.seconds >= SECONDS_BETWEEN_LINES;
   }
 
   #line(event: Extract<TrainEvent, { type: "step" }>) {
     const { step, seconds } = event;
     this.#lastLine = { seconds, tenth: Math.floor(10 * step / this.#steps) };
-    const counts = `step ${formatCount(step)}/${formatCount(this.#steps)}`;
+    const label = this.#whole ? `${this.#whole.label}: ` : "";
+    const counts = `${label}step ${formatCount(step)}/${formatCount(this.#steps)}`;
     this.#output.write([counts, ...this.#figures(event)].join("  ") + "\n");
   }
 
@@ -97,14 +123,15 @@ export class Progress {
       `${formatSeconds(event.secondsLeft)} left`,
       `epoch ${event.epoch}/${this.#epochs}`,
     ];
-    if (this.#testAccuracy !== undefined) {
-      figures.push(`test ${formatPercent(this.#testAccuracy)}`);
-    }
+    if (this.#evaluated) figures.push(this.#evaluated);
+    if (this.#phase) figures.push(this.#phase);
     return figures;
   }
 
-  #draw(line: string) {
-    this.#output.write(`\r${line}\x1b[K`);
+  #draw(line: string, columns: number) {
+    const above = this.#whole ? `${this.#whole.bar(this.#part, columns)}\x1b[K\n` : "";
+    const up = this.#whole && this.#drawn ? "\x1b[A" : "";
+    this.#output.write(`${up}\r${above}${line}\x1b[K`);
     this.#drawn = true;
   }
 }

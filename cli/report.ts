@@ -1,15 +1,9 @@
 import type { NetworkCost } from "../dvn/costs.ts";
 import { formatBytes, formatCount, formatPercent, formatSeconds, plural } from "./format.ts";
-import {
-  accuracyFigures,
-  finalAccuracy,
-  lossFigures,
-  tradeoffFigures,
-  unitFigures,
-} from "./report/figures.ts";
+import { accuracyFigures, lossFigures, tradeoffFigures, unitFigures } from "./report/figures.ts";
 import { Html, markup } from "./report/html.ts";
 import css from "./report/style.css" with { type: "text" };
-import type { ResultRow, RunRecord } from "./run_record.ts";
+import { bytesHeld, isTest, type ResultRow, type RunRecord, testScore } from "./run_record.ts";
 import { COLUMNS, describeTiming } from "./table.ts";
 
 /**
@@ -24,20 +18,21 @@ export function renderReport(record: RunRecord): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${start.run} · deep virtual networks</title>
+<title>${start.title} · deep virtual networks</title>
 <style>
 ${new Html(css)}</style>
 </head>
 <body>
 <header>
-<h1>${start.run}</h1>
+<h1>${start.title}</h1>
 <p class="soft">${describeRun(record)}</p>
 ${stateBanner(record)}
 ${keyFigures(record)}
 </header>
 <main>
 ${results.length > 0 ? resultTable(results) : undefined}
-${evaluations.length > 0 ? accuracySections(record) : undefined}
+${evaluations.some(isTest) ? tradeoffSection(record) : undefined}
+${evaluations.length > 0 ? accuracySection(record) : undefined}
 ${steps.length > 0 ? lossSection(record) : undefined}
 <h2>Units and levels</h2>
 <p class="soft">The channels of every layer are cut into ${units}. Each square is the block of weights
@@ -79,10 +74,21 @@ function stateBanner({ start, end, steps }: RunRecord): Html | undefined {
 function keyFigures(record: RunRecord): Html {
   const { start, end, steps } = record;
   const byTask = start.tasks.map(({ name }) => start.networks.filter(({ task }) => task === name));
+  const haveLevels = byTask.some((levels) => levels.length > 1);
   const seconds = end?.seconds ?? steps.at(-1)?.seconds ?? 0;
   const figures = [
-    accuracyFigure(record, "Top level", byTask.map((levels) => levels.at(-1)!)),
-    accuracyFigure(record, "Level 1", byTask.map((levels) => levels[0]!)),
+    accuracyFigure(
+      record,
+      haveLevels ? "Top level, mean test accuracy" : "Mean test accuracy",
+      byTask.map((levels) => levels.at(-1)!),
+    ),
+    ...haveLevels
+      ? [accuracyFigure(
+        record,
+        "Lowest level, mean test accuracy",
+        byTask.map((levels) => levels[0]!),
+      )]
+      : [],
     {
       name: "Networks in one",
       value: String(start.networks.length),
@@ -109,10 +115,12 @@ function accuracyFigure(
   name: string,
   networks: readonly NetworkCost[],
 ) {
-  const scores = networks.flatMap(({ task, level }) => finalAccuracy(record, task, level) ?? []);
+  const scores = networks.flatMap(({ task, level }) =>
+    testScore(record, task, level)?.accuracy ?? []
+  );
   const memory = formatBytes(mean(networks.map(({ bytes }) => bytes)));
   return {
-    name: `${name}, mean test accuracy`,
+    name,
     value: scores.length > 0 ? formatPercent(mean(scores)) : "–",
     note: `with ${memory} of parameters`,
   };
@@ -142,12 +150,22 @@ ${body}</tbody>
 <p class="soft small" id="notes">${notes.join(". ")}. Timed ${describeTiming(rows)}.</p>`;
 }
 
-function accuracySections(record: RunRecord): Html {
+function tradeoffSection(record: RunRecord): Html {
   return markup`<h2>What a level costs and what it gives</h2>
 <p class="soft">Accuracy on the test images, which were not trained on.</p>
-${tradeoffFigures(record)}
-<h2>Test accuracy over the epochs</h2>
-${accuracyFigures(record)}`;
+${tradeoffFigures(record)}`;
+}
+
+/** On the images that the run looks at after each epoch. */
+function accuracySection(record: RunRecord): Html {
+  const { images } = record.evaluations[0]!;
+  const evaluations = record.evaluations.filter((each) => each.images === images);
+  return images === "test"
+    ? markup`<h2>Test accuracy over the epochs</h2>
+${accuracyFigures(record, evaluations)}`
+    : markup`<h2>Accuracy over the epochs, on held-out images</h2>
+<p class="soft">The weights of the best epoch are kept and then tested.</p>
+${accuracyFigures(record, evaluations)}`;
 }
 
 function lossSection(record: RunRecord): Html {
@@ -156,12 +174,21 @@ function lossSection(record: RunRecord): Html {
 ${lossFigures(record)}`;
 }
 
-function details({ start, resumes }: RunRecord): Html {
+function details(record: RunRecord): Html {
+  const { start, phases, resumes } = record;
   const { training, seed } = start.scenario;
   const pipelines = plural(start.pipelines, "pipeline");
   const rows: [string, string][] = [
     ["Adapter", start.adapter],
     ["Method", start.method],
+    ...phases.length > 1
+      ? [
+        [
+          "Phases",
+          phases.map(({ name, step }) => `${name} from step ${formatCount(step)}`).join(", "),
+        ] as [string, string],
+      ]
+      : [],
     ["Seed", String(seed)],
     ["Begun", formatTime(start.time)],
     ...resumes.map(({ time, step, adapter }): [string, string] => [
@@ -188,7 +215,7 @@ function details({ start, resumes }: RunRecord): Html {
         `${formatCount(task.testImages)} to test on`,
       ].join(", "),
     ]),
-    ["GPU memory", `${formatBytes(start.bytesHeld)} held while training`],
+    ["GPU memory", `${formatBytes(bytesHeld(record))} held while training`],
     ["Preparation", `${pipelines} in ${formatSeconds(start.buildSeconds)}`],
   ];
   return markup`<dl class="details">

@@ -1,4 +1,5 @@
 import type { Scenario } from "../dvn/scenario.ts";
+import type { CheckpointFiles } from "../dvn/trainer.ts";
 import type { RunLine } from "./run_record.ts";
 import { UsageError } from "./args.ts";
 
@@ -77,6 +78,14 @@ export class RunFolder {
     return new RunFolder(folder);
   }
 
+  /** The folder of a run that has left a checkpoint; undefined if there is none at `path`. */
+  static async find(path: string): Promise<RunFolder | undefined> {
+    const files = await Promise.all(
+      [SCENARIO, RESULTS, MODEL].map((file) => exists(`${path}/${file}`)),
+    );
+    return files.every((there) => there) ? new RunFolder(path) : undefined;
+  }
+
   get name(): string {
     return this.path.split(/[/\\]/).at(-1)!;
   }
@@ -128,7 +137,7 @@ export class RunFolder {
   }
 
   /** @throws {UsageError} If there is no checkpoint, or a part of it is missing. */
-  async readCheckpoint(): Promise<{ weights: Uint8Array; state: Uint8Array }> {
+  async readCheckpoint(): Promise<CheckpointFiles> {
     const weights = await this.readModel();
     const name = await stateName(weights);
     try {

@@ -1,5 +1,5 @@
-import type { TrainEvent } from "../dvn/events.ts";
 import type { NetworkCost } from "../dvn/costs.ts";
+import type { NetworkScore, TrainEvent } from "../dvn/events.ts";
 
 type Event<Type extends TrainEvent["type"]> = Extract<
   TrainEvent,
@@ -35,13 +35,15 @@ export interface ResultRow extends NetworkCost {
 /** One line of `results.jsonl`. */
 export type RunLine =
   | (Event<"start"> & {
-    run: string;
+    /** Heads the report. */
+    title: string;
     /** ISO 8601. */
     time: string;
     tasks: TaskSummary[];
   })
   /** The run went on from its checkpoint after `step` steps. */
   | { type: "resume"; step: number; time: string; adapter: string }
+  | Event<"phase">
   | Event<"step">
   | Event<"evaluation">
   | (ResultRow & { type: "result"; step: number })
@@ -51,6 +53,7 @@ export type RunLine =
 export interface RunRecord {
   start: Extract<RunLine, { type: "start" }>;
   resumes: Extract<RunLine, { type: "resume" }>[];
+  phases: Event<"phase">[];
   steps: Event<"step">[];
   evaluations: Event<"evaluation">[];
   results: ResultRow[];
@@ -64,17 +67,39 @@ export function sortLines(lines: readonly RunLine[]): RunRecord {
   return {
     start,
     resumes: lines.filter((line) => line.type === "resume"),
+    phases: lines.filter((line) => line.type === "phase"),
     steps: lines.filter((line) => line.type === "step"),
     evaluations: lines.filter((line) => line.type === "evaluation"),
-    results: lines.filter((line) => line.type === "result"),
+    results: lines.filter((line) => line.type === "result")
+      .map(({ type: _type, step: _step, ...row }) => row),
     end: lines.findLast((line) => line.type === "end"),
   };
 }
 
 /** Whether the run has done all its steps and has its table. */
-export function isComplete(record: RunRecord): boolean {
-  return record.end?.interrupted === false &&
-    record.results.length === record.start.networks.length;
+export function isComplete({ end }: RunRecord): boolean {
+  return end?.interrupted === false; // the table is written before it
+}
+
+/** What a network last scored on the test images; undefined as long as it was not tested. */
+export function testScore(
+  { evaluations }: RunRecord,
+  task: string,
+  level: number,
+): NetworkScore | undefined {
+  return evaluations
+    .filter(isTest)
+    .flatMap(({ networks }) => networks)
+    .findLast((network) => network.task === task && network.level === level);
+}
+
+export function isTest({ images }: Event<"evaluation">): boolean {
+  return images === "test";
+}
+
+/** GPU memory held while training, bytes: the most of the phases. */
+export function bytesHeld({ start, phases }: RunRecord): number {
+  return Math.max(start.bytesHeld, ...phases.map((phase) => phase.bytesHeld));
 }
 
 /** The lines that a run resumed after `step` steps keeps: it writes the later ones again. */

@@ -14,25 +14,28 @@ import {
 /** Writes what a run yields into its folder, and shows it. */
 export class RunRecorder {
   readonly #folder: RunFolder;
+  readonly #about: { title: string; tasks: TaskSummary[] };
   readonly #progress: Progress;
-  readonly #tasks: TaskSummary[];
   /** Whether the folder holds a checkpoint of this run. */
   hasCheckpoint: boolean;
   #lines: RunLine[];
   /** Seconds that earlier parts of a resumed run took. */
   #secondsBefore = 0;
 
-  /** @param lines What an earlier part of the run has written; none for a new run. */
+  /**
+   * @param about Heads the report; and the images of each task.
+   * @param lines What an earlier part of the run has written; none for a new run.
+   */
   constructor(
     folder: RunFolder,
-    tasks: TaskSummary[],
+    about: { title: string; tasks: TaskSummary[] },
     progress: Progress,
-    lines: RunLine[] = [],
+    lines: readonly RunLine[] = [],
   ) {
     this.#folder = folder;
-    this.#tasks = tasks;
+    this.#about = about;
     this.#progress = progress;
-    this.#lines = lines;
+    this.#lines = [...lines];
     this.hasCheckpoint = lines.length > 0;
   }
 
@@ -56,6 +59,9 @@ export class RunRecorder {
         await this.#writeReport();
       } else if (event.type === "end") {
         return { ...event, seconds: this.#secondsBefore + event.seconds };
+      } else if (event.type === "phase") {
+        // A resumed run tells again the phase that it is in.
+        if (event.index !== this.record.phases.at(-1)?.index) await this.#append(event);
       } else if (event.type !== "epoch") {
         await this.#append({
           ...event,
@@ -83,8 +89,7 @@ export class RunRecorder {
   async #begin(start: Extract<TrainEvent, { type: "start" }>): Promise<void> {
     const time = new Date().toISOString();
     if (this.#lines.length === 0) {
-      const run = this.#folder.name;
-      await this.#append({ ...start, run, time, tasks: this.#tasks });
+      await this.#append({ ...start, time, ...this.#about });
       await this.#writeReport();
       return;
     }

@@ -1,7 +1,7 @@
 import type { NetworkCost } from "../../dvn/costs.ts";
 import type { NetworkScore } from "../../dvn/events.ts";
 import { formatBytes, formatCount, formatPercent } from "../format.ts";
-import type { RunRecord } from "../run_record.ts";
+import { type RunRecord, testScore } from "../run_record.ts";
 import {
   type Axis,
   MARKERS,
@@ -31,15 +31,19 @@ function taskMarker(task: number) {
   return MARKERS[task % MARKERS.length]!;
 }
 
-/** The top level is a full line in the task's colour; lower ones are fainter, each dashed its own way. */
-function levelStyle(task: number, level: number, levels: number) {
+/**
+ * The top level is a full line in the task's colour; lower ones are fainter, each dashed its own way.
+ *
+ * @param rank Of the level among those that the task has, from 0.
+ */
+function levelStyle(task: number, rank: number, levels: number) {
   const color = taskColor(task);
-  if (level === levels) return { color, stroke: color, dash: undefined };
-  const share = Math.round(70 + 30 * (level - 1) / (levels - 1));
+  if (rank === levels - 1) return { color, stroke: color, dash: undefined };
+  const share = Math.round(70 + 30 * rank / (levels - 1));
   return {
     color,
     stroke: `color-mix(in oklab, ${color} ${share}%, var(--page))`,
-    dash: DASHES[(level - 1) % DASHES.length]!,
+    dash: DASHES[rank % DASHES.length]!,
   };
 }
 
@@ -70,17 +74,20 @@ export function lossFigures(record: RunRecord): Html {
   });
 }
 
-/** For each task, each level's accuracy on the test images against the epochs. */
-export function accuracyFigures(record: RunRecord): Html {
-  const everything = record.evaluations.flatMap(({ networks }) =>
+/** For each task, each level's accuracy against the epochs. @param evaluations On images of one kind. */
+export function accuracyFigures(
+  record: RunRecord,
+  evaluations: RunRecord["evaluations"],
+): Html {
+  const everything = evaluations.flatMap(({ networks }) =>
     networks.map(({ accuracy }) => accuracy)
   );
-  return curvesByTask(record, record.evaluations, {
+  return curvesByTask(record, evaluations, {
     x: { label: "epochs", format: formatCount, whole: true },
     y: { ...ACCURACY, include: range(everything) },
     xOf: ({ epoch }) => epoch,
     yOf: ({ accuracy }) => accuracy,
-    say: "Accuracy on the test images",
+    say: `Accuracy on the ${evaluations[0]!.images} images`,
     endLabel: (score) => formatPercent(score.accuracy),
   });
 }
@@ -100,7 +107,7 @@ function curvesByTask<Event extends { networks: NetworkScore[] }>(
   { x, y, xOf, yOf, say, endLabel }: Curves<Event>,
 ): Html {
   const figures = costsByTask(record).map(({ task, index, levels }) => {
-    const series: Series[] = levels.map(({ level }) => {
+    const series: Series[] = levels.map(({ level }, rank) => {
       const scores = events.flatMap((event) => {
         const score = event.networks.find((network) =>
           network.task === task && network.level === level
@@ -109,7 +116,7 @@ function curvesByTask<Event extends { networks: NetworkScore[] }>(
       });
       const last = scores.at(-1);
       return {
-        ...levelStyle(index, level, levels.length),
+        ...levelStyle(index, rank, levels.length),
         name: `${task}, level ${level}`,
         points: thin(scores),
         marker: scores.length <= 2 ? taskMarker(index) : undefined,
@@ -121,8 +128,8 @@ function curvesByTask<Event extends { networks: NetworkScore[] }>(
       return `level ${levels[i]!.level}: ${last ? y.format(last.y) : "none yet"}`;
     });
     const description = `${say}, task ${task}, against ${x.label}. At the end, ${ends.join("; ")}.`;
-    const keys = levels.map(({ level }): [Html, string] => {
-      const { stroke, dash } = levelStyle(index, level, levels.length);
+    const keys = levels.map(({ level }, rank): [Html, string] => {
+      const { stroke, dash } = levelStyle(index, rank, levels.length);
       return [renderStroke(stroke, dash), `level ${level}`];
     });
     return figure(task, renderChart({ description, x, y, series }), keys);
@@ -140,7 +147,7 @@ export function tradeoffFigures(record: RunRecord): Html {
     color: taskColor(index),
     marker: taskMarker(index),
     points: levels.flatMap((cost) => {
-      const accuracy = finalAccuracy(record, task, cost.level);
+      const accuracy = testScore(record, task, cost.level)?.accuracy;
       if (accuracy === undefined) return [];
       const memory = formatBytes(cost.bytes);
       const title = `${task}, level ${cost.level}: ` +
@@ -219,17 +226,6 @@ export function unitFigures(record: RunRecord): Html {
   return markup`<div class="charts">
 ${figures}</div>
 `;
-}
-
-/** On the test images, at the latest evaluation; undefined before the first. */
-export function finalAccuracy(
-  { evaluations }: RunRecord,
-  task: string,
-  level: number,
-): number | undefined {
-  return evaluations.at(-1)?.networks.find((network) =>
-    network.task === task && network.level === level
-  )?.accuracy;
 }
 
 function figure(title: string, picture: Html, keys: [Html, string][] = []) {

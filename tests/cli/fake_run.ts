@@ -62,10 +62,11 @@ export function fakeTasks(scenario: Scenario): TaskSummary[] {
 
 export function fakeCosts(scenario: Scenario): NetworkCost[] {
   const full = 40_000;
-  return scenario.tasks.flatMap(({ name }, task) => {
+  return scenario.tasks.flatMap(({ name, levels }, task) => {
     const order = Array.from({ length: scenario.units }, (_, i) => i + 1)
       .sort((a, b) => Math.abs(a - 1 - task) - Math.abs(b - 1 - task) || a - b);
-    return scenario.levels.map((units, i) => {
+    return scenario.levels.flatMap((units, i) => {
+      if (levels && !levels.includes(i + 1)) return [];
       const density = (units / scenario.units) ** 2;
       const parameters = {
         trunk: full * density,
@@ -87,18 +88,26 @@ export function fakeCosts(scenario: Scenario): NetworkCost[] {
   });
 }
 
-/** The run from after `firstStep` steps on; the same figures whatever it starts from. */
+/**
+ * The run from after `firstStep` steps on; the same figures whatever it starts from.
+ *
+ * @param sequential Each task has a phase of its own, of as many epochs.
+ */
 export async function* fakeRun(
   scenario: Scenario,
-  { firstStep = 0, signal, checkpointEvery = 1 }: {
+  { firstStep = 0, signal, checkpointEvery = 1, sequential = false }: {
     firstStep?: number;
     signal?: AbortSignal;
     checkpointEvery?: number;
+    sequential?: boolean;
   } = {},
 ): AsyncGenerator<TrainEvent> {
   const networks = fakeCosts(scenario);
   const { epochs } = scenario.training;
   const steps = epochs * STEPS_PER_EPOCH;
+  const phases = sequential ? scenario.tasks.map(({ name }) => name) : ["joint"];
+  /** Index of the phase in which a step, from 1, is done. */
+  const phaseOf = (step: number) => Math.floor(phases.length * (step - 1) / steps);
   const score = (step: number, noise: number): NetworkScore[] =>
     networks.map(({ task, level }, i) => {
       const done = 1 - Math.exp(-(3 + level) * step / steps);
@@ -110,7 +119,7 @@ export async function* fakeRun(
         accuracy: Math.min(1, 0.2 + (0.73 + 0.02 * level) * done + wave / 20),
         count: 320,
       };
-    });
+    }).filter(({ task }) => !sequential || phases.indexOf(task) <= phaseOf(step));
   const checkpoint = (
     step: number,
     reason: "interval" | "interrupt" | "end",
@@ -139,6 +148,17 @@ export async function* fakeRun(
   };
   for (let step = firstStep + 1; step <= steps; step++) {
     await Promise.resolve();
+    const phase = phaseOf(step);
+    if (step === firstStep + 1 || phase !== phaseOf(step - 1)) {
+      yield {
+        type: "phase",
+        step: step - 1,
+        name: phases[phase]!,
+        index: phase + 1,
+        count: phases.length,
+        bytesHeld: 12_345_678 + phase,
+      };
+    }
     const epoch = Math.ceil(step / STEPS_PER_EPOCH);
     const seconds = (step - firstStep) / speed;
     if (step % 2 === 0) {

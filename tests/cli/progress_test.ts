@@ -46,6 +46,7 @@ Deno.test("a terminal gets one line, redrawn, and cleared at the end", async () 
     type: "evaluation",
     step: 20,
     epoch: 2,
+    images: "test",
     networks: [SCORE, { ...SCORE, accuracy: 0.8 }],
     seconds: 6,
   });

@@ -15,7 +15,7 @@ async function fakeRecord(names = NAMES): Promise<RunRecord> {
   for await (const event of fakeRun(scenario)) {
     if (event.type === "start") {
       const tasks = fakeTasks(scenario);
-      lines.push({ ...event, run: "made-up-seed7", time, tasks });
+      lines.push({ ...event, title: "made-up-seed7", time, tasks });
     } else if (event.type === "end") {
       for (const cost of fakeCosts(scenario)) {
         lines.push({
@@ -31,7 +31,7 @@ async function fakeRecord(names = NAMES): Promise<RunRecord> {
         });
       }
       lines.push({ ...event, time });
-    } else if (event.type === "step" || event.type === "evaluation") {
+    } else if (event.type !== "epoch" && event.type !== "checkpoint") {
       lines.push(event);
     }
   }
@@ -86,7 +86,7 @@ Deno.test("the report escapes names", async () => {
 Deno.test("the report can be made at any stage of a run", async () => {
   const whole = await fakeRecord();
   const { start } = whole;
-  const none = { resumes: [], steps: [], evaluations: [], results: [] };
+  const none = { resumes: [], phases: [], steps: [], evaluations: [], results: [] };
   const begun = renderReport({ start, ...none });
   assertStringIncludes(
     begun,

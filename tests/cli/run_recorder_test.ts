@@ -7,6 +7,7 @@ import type { TrainEvent } from "../../dvn/events.ts";
 import { fakeCosts, fakeRun, fakeScenario, fakeTasks } from "./fake_run.ts";
 
 const SCENARIO = fakeScenario();
+const ABOUT = { title: "made up", tasks: fakeTasks(SCENARIO) };
 const SILENT = new Progress({ write: () => {}, columns: () => undefined });
 const ROWS: ResultRow[] = fakeCosts(SCENARIO).map((cost) => ({
   ...cost,
@@ -24,7 +25,7 @@ async function record(
   events: AsyncIterable<TrainEvent>,
   lines?: RunLine[],
 ) {
-  const recorder = new RunRecorder(folder, fakeTasks(SCENARIO), SILENT, lines);
+  const recorder = new RunRecorder(folder, ABOUT, SILENT, lines);
   const end = await recorder.follow(events, () => {});
   await recorder.finish(end, end.interrupted ? [] : ROWS);
   return recorder;
@@ -46,7 +47,6 @@ async function* abortAfter(
 function timeless(lines: RunLine[]) {
   return lines.filter(({ type }) => type !== "resume").map((line) => ({
     ...line,
-    run: "",
     time: "",
     seconds: 0,
     secondsLeft: 0,
@@ -75,6 +75,7 @@ Deno.test("a run's folder holds its checkpoint, lines and report", () =>
     assertEquals(sortLines(lines), recorder.record);
     assertEquals(lines.map(({ type }) => type).filter((t) => t !== "step"), [
       "start",
+      "phase",
       ...Array(4).fill("evaluation"),
       ...Array(4).fill("result"),
       "end",
@@ -83,16 +84,23 @@ Deno.test("a run's folder holds its checkpoint, lines and report", () =>
     assertStringIncludes(html, "<h2>Results</h2>");
   }));
 
-Deno.test("an interrupted and resumed run's lines equal an unbroken one's", () =>
+/** Steps after which a run of two phases is broken off: within each, and between. */
+for (const after of [13, 20, 33]) {
+  Deno.test(`a run resumed after step ${after} has an unbroken one's lines`, () =>
+    testResumed(after));
+}
+
+const testResumed = (after: number) =>
   inTemporaryFolder(async (path) => {
+    const sequential = true;
     const whole = await RunFolder.create(path, "whole", true);
-    await record(whole, fakeRun(SCENARIO));
+    await record(whole, fakeRun(SCENARIO, { sequential }));
 
     const broken = await RunFolder.create(path, "broken", true);
     await broken.writeScenario(SCENARIO);
     const controller = new AbortController();
-    const events = fakeRun(SCENARIO, { signal: controller.signal });
-    const first = await record(broken, abortAfter(13, controller, events));
+    const events = fakeRun(SCENARIO, { signal: controller.signal, sequential });
+    const first = await record(broken, abortAfter(after, controller, events));
     assertEquals(first.record.end?.interrupted, true);
     const stopped = first.record.end!.step;
     assertEquals(
@@ -103,7 +111,7 @@ Deno.test("an interrupted and resumed run's lines equal an unbroken one's", () =
     const again = await RunFolder.open(broken.path);
     const second = await record(
       again,
-      fakeRun(SCENARIO, { firstStep: stopped }),
+      fakeRun(SCENARIO, { firstStep: stopped, sequential }),
       await again.readLines(),
     );
     assertEquals(second.record.resumes.map(({ step }) => step), [stopped]);
@@ -113,7 +121,7 @@ Deno.test("an interrupted and resumed run's lines equal an unbroken one's", () =
     );
     // Its clock goes on, too.
     assertEquals(second.record.end!.seconds.toFixed(2), "0.40");
-  }));
+  });
 
 Deno.test("a run that was killed drops what came after its checkpoint", () =>
   inTemporaryFolder(async (path) => {
@@ -123,8 +131,7 @@ Deno.test("a run that was killed drops what came after its checkpoint", () =>
     // Killed at step 28; its last checkpoint is of step 20.
     const killed = await RunFolder.create(path, "killed", true);
     await killed.writeScenario(SCENARIO);
-    const tasks = fakeTasks(SCENARIO);
-    const recorder = new RunRecorder(killed, tasks, SILENT);
+    const recorder = new RunRecorder(killed, ABOUT, SILENT);
     const firstPart = async function* () {
       for await (const event of fakeRun(SCENARIO)) {
         yield event;
@@ -147,10 +154,10 @@ Deno.test("a run that was killed drops what came after its checkpoint", () =>
 Deno.test("the start is told once it is written", () =>
   inTemporaryFolder(async (path) => {
     const folder = await RunFolder.create(path, "a", true);
-    const recorder = new RunRecorder(folder, fakeTasks(SCENARIO), SILENT);
+    const recorder = new RunRecorder(folder, ABOUT, SILENT);
     const told: string[] = [];
     await recorder.follow(fakeRun(SCENARIO), ({ start }) => {
-      told.push(`${start.run}: ${start.steps} steps`);
+      told.push(`${start.title}: ${start.steps} steps`);
     });
-    assertEquals(told, ["a: 40 steps"]);
+    assertEquals(told, ["made up: 40 steps"]);
   }));
