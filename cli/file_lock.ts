@@ -26,6 +26,27 @@ export async function withLock<T>(
   }
 }
 
+/**
+ * Runs `work` as {@linkcode withLock} does, unless another process is at it.
+ *
+ * @returns What the work returns, in an object; undefined if another has the lock.
+ */
+export async function withFreeLock<T>(
+  path: string,
+  work: () => Promise<T>,
+): Promise<{ result: T } | undefined> {
+  const busy = new Error(`another process has locked ${path}`);
+  try {
+    const onBusy = () => {
+      throw busy;
+    };
+    return { result: await withLock(path, onBusy, work) };
+  } catch (error) {
+    if (error === busy) return undefined;
+    throw error;
+  }
+}
+
 async function tryLock(file: Deno.FsFile): Promise<boolean> {
   try {
     return await file.tryLock(true);

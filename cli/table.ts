@@ -75,10 +75,19 @@ export function renderTable(rows: readonly ResultRow[]): string {
   const cells = rows.map((row, i) =>
     COLUMNS.map((column, c) => c === 0 && rows[i - 1]?.task === row.task ? "" : column.cell(row))
   );
-  const table = [COLUMNS.map(({ title }) => title), ...cells];
-  const widths = COLUMNS.map((_, c) => Math.max(...table.map((row) => row[c]!.length)));
+  return alignColumns([COLUMNS.map(({ title }) => title), ...cells], 1);
+}
+
+/**
+ * Columns of text under a rule.
+ *
+ * @param table Titles, then rows.
+ * @param left Columns that are aligned to the left; those after them, to the right.
+ */
+export function alignColumns(table: readonly (readonly string[])[], left: number): string {
+  const widths = table[0]!.map((_, c) => Math.max(...table.map((row) => row[c]!.length)));
   const lines = table.map((row) =>
-    row.map((cell, c) => c === 0 ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
+    row.map((cell, c) => c < left ? cell.padEnd(widths[c]!) : cell.padStart(widths[c]!)).join("  ")
       .trimEnd()
   );
   const rule = widths.map((width) => "─".repeat(width)).join("  ");
