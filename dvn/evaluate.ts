@@ -33,14 +33,19 @@ export class Evaluator {
     const input = recordInput(tape, info, batch);
     const labels = tape.input(`${info.name} labels`, [batch]);
     const counters = new Counters(net.gpu, levels.map((level) => ({ task: info.name, level })));
-    const stem = net.stem(tape, task, recordImages(tape, input, info), "inference");
-    levels.forEach((level, index) => {
-      const logits = net.forward(tape, task, level, stem, "inference");
-      crossEntropy(tape, logits, labels, { counters: counters.tensor(tape, index) });
-    });
-    const plan = await tape.compile(`evaluate ${info.name}`);
-    identityMatrices(plan.input(input.matrices, Float32Array));
-    return new Evaluator(net, task, batch, plan, input.bytes, labels, counters);
+    try {
+      const stem = net.stem(tape, task, recordImages(tape, input, info), "inference");
+      levels.forEach((level, index) => {
+        const logits = net.forward(tape, task, level, stem, "inference");
+        crossEntropy(tape, logits, labels, { counters: counters.tensor(tape, index) });
+      });
+      const plan = await tape.compile(`evaluate ${info.name}`);
+      identityMatrices(plan.input(input.matrices, Float32Array));
+      return new Evaluator(net, task, batch, plan, input.bytes, labels, counters);
+    } catch (error) {
+      counters.destroy();
+      throw error;
+    }
   }
 
   /** One score a level over the whole set. */

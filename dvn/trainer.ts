@@ -15,8 +15,8 @@ import { parseScenario } from "./parse_scenario.ts";
 import { Recalibration } from "./recalibration.ts";
 import type { Scenario } from "./scenario.ts";
 import { withEpochs } from "./scenarios/scale.ts";
-import { learningRate } from "./schedule.ts";
-import { compileUpdate, shownTask, type UpdatePlan } from "./update_plan.ts";
+import { learningRate, type RateSpec } from "./schedule.ts";
+import { checkLosses, compileUpdate, shownTask, type UpdatePlan } from "./update_plan.ts";
 
 /** A checkpoint's two files. */
 export interface CheckpointFiles {
@@ -78,6 +78,8 @@ interface PlannedPhase extends Phase {
   end: number;
   stepsPerEpoch: number;
   epochsBefore: number;
+  /** The scenario's, stretched over the phase's epochs. */
+  schedule: RateSpec;
   /** What it and the phases before it train. */
   trained: Network[];
 }
@@ -134,7 +136,7 @@ class Trainer {
             `has ${found.height}x${found.width}x${found.channels}`,
         );
       }
-      if (scenario.reportedEpoch !== "last" && !found.validation) {
+      if (scenario.reportedEpoch !== "last" && !found.validation?.length) {
         throw new RangeError(
           `train: the best epoch is to be kept, and task ${name} has no validation images; split ` +
             "some off its training images",
@@ -148,12 +150,17 @@ class Trainer {
     let [start, epochsBefore] = [0, 0];
     let trained: Network[] = [];
     return this.#run.phases.map((phase) => {
+      // Here, so that a later phase does not fail after hours.
+      for (const variant of phase.updates.flatMap(({ variants }) => variants)) {
+        checkLosses(this.net, variant);
+      }
       const losses = phase.updates.flatMap(({ variants }) => variants.flat());
       const lengths = losses.map((loss) => this.data[tasks[shownTask(loss)]!.name]!.train.length);
       const stepsPerEpoch = Math.ceil(Math.max(...lengths) / scenario.training.batchSize);
       trained = distinct([...trained, ...losses]);
       const end = start + phase.epochs * stepsPerEpoch;
-      const planned = { ...phase, start, end, stepsPerEpoch, epochsBefore, trained };
+      const schedule = withEpochs(scenario.training, phase.epochs);
+      const planned = { ...phase, start, end, stepsPerEpoch, epochsBefore, schedule, trained };
       start = end;
       epochsBefore += phase.epochs;
       return planned;
@@ -300,10 +307,8 @@ class Trainer {
   }
 
   /** Fills the inputs of the next step and submits it. @returns The learning rate. */
-  #submitStep({ start, stepsPerEpoch, epochs }: PlannedPhase): number {
-    const { net } = this;
-    const { seed, training } = net.scenario;
-    const schedule = withEpochs(training, epochs);
+  #submitStep({ start, stepsPerEpoch, schedule }: PlannedPhase): number {
+    const { seed, training } = this.net.scenario;
     const rate = learningRate(this.#step - start, stepsPerEpoch, schedule);
     this.#current!.updates.forEach(({ variants }, index) => {
       const drawn = variants.length === 1

@@ -4,6 +4,7 @@ import { sgd } from "../nn/optim/sgd.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import { type BatchInput, recordImages, recordInput } from "./batch_input.ts";
+import { taskLevels } from "./hierarchy.ts";
 import type { LossTerm, Phase } from "./method.ts";
 import type { DeepVirtualNetwork } from "./network.ts";
 
@@ -26,8 +27,8 @@ export function shownTask({ task, images }: LossTerm): number {
  *
  * @param old The network as it was when the phase began, for losses that compare with it.
  * @param counters Gives those of a network, for its losses to add to.
- * @throws {RangeError} If a loss shows a task images of another shape than its own, or compares with
- *   what is not there.
+ * @throws {RangeError} As {@linkcode checkLosses}; or if a loss compares with the old network, and
+ *   there is none.
  */
 export async function compileUpdate(
   label: string,
@@ -39,6 +40,7 @@ export async function compileUpdate(
     counters: (tape: Tape, loss: LossTerm) => Tensor;
   },
 ): Promise<UpdatePlan> {
+  checkLosses(net, losses);
   const tape = new Tape(net.gpu);
   const { batchSize } = net.scenario.training;
   const hyper = tape.input("learning rate, momentum, weight decay", [3]);
@@ -50,7 +52,6 @@ export async function compileUpdate(
       ? tape.input(`${info.name} labels`, [batchSize])
       : undefined;
     for (const task of new Set(here.map((loss) => loss.task))) {
-      checkShape(net, task, shown);
       const images = recordImages(tape, input, net.tasks[task]!);
       const own = here.filter((loss) => loss.task === task);
       recordLosses(tape, net, own, images, { labels, old, counters });
@@ -101,6 +102,7 @@ function recordLosses(
   // From the highest level down, so that higher levels can teach lower ones.
   for (const loss of [...losses].sort((a, b) => b.level - a.level)) {
     const { level, weight, learns = "all", target = { kind: "labels" } } = loss;
+    // What has no gradient comes first, before there are activations to be kept.
     const teacher = target.kind === "old-network" ? oldAnswer(target.level) : undefined;
     const features = learns === "head"
       ? tape.withoutGradient(() => net.features(tape, task, level, frozenStem(), "inference"))
@@ -116,13 +118,7 @@ function recordLosses(
       crossEntropy(tape, logits, labels!, options);
     } else {
       const { temperature } = target;
-      const answer = teacher ?? logitsAt.get(target.level);
-      if (!answer || target.kind === "level" && target.level <= level) {
-        throw new RangeError(
-          `task ${net.tasks[task]!.name}: level ${level} is to learn from level ${target.level}, ` +
-            "which must be a higher one of the same update",
-        );
-      }
+      const answer = teacher ?? logitsAt.get(target.level)!;
       distillation(tape, logits, answer, { ...options, temperature });
     }
     tape.backward(mark);
@@ -135,13 +131,43 @@ function once<T>(make: () => T): () => T {
   return () => made ??= make();
 }
 
-function checkShape({ tasks }: DeepVirtualNetwork, task: number, shown: number): void {
+/**
+ * Checks some losses that are to be summed.
+ *
+ * @throws {RangeError} If one is of a level that its task has not, shows its task images of another
+ *   shape than its own, or is to learn from what is not there.
+ */
+export function checkLosses(
+  { tasks, scenario }: Pick<DeepVirtualNetwork, "tasks" | "scenario">,
+  losses: readonly LossTerm[],
+): void {
   const shape = ({ height, width, channels }: typeof tasks[number]) =>
     `${height}x${width}x${channels}`;
-  const [mine, theirs] = [tasks[task]!, tasks[shown]!];
-  if (shape(mine) === shape(theirs)) return;
-  throw new RangeError(
-    `task ${mine.name} takes pictures of ${shape(mine)}, and those of ${theirs.name} are ` +
-      `${shape(theirs)}: it cannot be shown them; use datasets with pictures of one size`,
-  );
+  for (const loss of losses) {
+    const { task, level, target } = loss;
+    const [mine, theirs] = [tasks[task]!, tasks[shownTask(loss)]!];
+    const levels = taskLevels(scenario, task);
+    const used = target && target.kind !== "labels" ? [level, target.level] : [level];
+    const missing = used.find((each) => !levels.includes(each));
+    if (missing !== undefined) {
+      throw new RangeError(
+        `task ${mine.name}: a loss is of level ${missing}, and there are ${levels.join(", ")}`,
+      );
+    }
+    if (shape(mine) !== shape(theirs)) {
+      throw new RangeError(
+        `task ${mine.name} takes pictures of ${shape(mine)}, and those of ${theirs.name} are ` +
+          `${shape(theirs)}: it cannot be shown them; use datasets with pictures of one size`,
+      );
+    }
+    if (target?.kind !== "level") continue;
+    const teaches = (other: LossTerm) =>
+      other.task === task && other.level === target.level && shownTask(other) === shownTask(loss);
+    if (target.level <= level || !losses.some(teaches)) {
+      throw new RangeError(
+        `task ${mine.name}: level ${level} is to learn from level ${target.level}, which must be a ` +
+          "higher one of the same update",
+      );
+    }
+  }
 }

@@ -146,7 +146,7 @@ export class ParamStore {
 
   /** Makes the buffers and uploads the initial values. Declare everything before. */
   async allocate(): Promise<void> {
-    await this.gpu.guard("allocate parameters", () => {
+    await this.#make("allocate parameters", () => {
       this.#pages = this.#lengths.map((length, page) => ({
         length,
         values: this.#buffer(`parameters page ${page}`, length),
@@ -169,7 +169,7 @@ export class ParamStore {
     for (const [name, state] of this.states) copy.states.set(name, state);
     copy.#lengths.push(...this.#lengths);
     copy.#stateLength = this.#stateLength;
-    await this.gpu.guard("copy parameters", () => {
+    await copy.#make("copy parameters", () => {
       copy.#pages = this.#lengths.map((length, page) => ({
         length,
         values: copy.#buffer(`copy of parameters page ${page}`, length),
@@ -203,6 +203,16 @@ export class ParamStore {
     const encoder = device.createCommandEncoder({ label: "clear momentum" });
     for (const { momentum } of this.pages) encoder.clearBuffer(momentum);
     device.queue.submit([encoder.finish()]);
+  }
+
+  /** Runs what makes the buffers; if that fails, frees those that are there. */
+  async #make(operation: string, work: () => void): Promise<void> {
+    try {
+      await this.gpu.guard(operation, work);
+    } catch (error) {
+      this.destroy();
+      throw error;
+    }
   }
 
   #buffer(label: string, length: number): GPUBuffer {
@@ -259,15 +269,16 @@ export class ParamStore {
   async read(
     arena: "values" | "gradients" | "momentum" = "values",
   ): Promise<Map<string, Float32Array>> {
-    const copies = await Promise.all(
-      this.pages.map((page) => this.gpu.read(page[arena])),
-    );
-    const states = await this.gpu.read(this.stateBuffer);
+    // Copies are submitted at once, so that they are of one moment.
+    const [pages, states] = await Promise.all([
+      Promise.all(this.pages.map((page) => this.gpu.read(page[arena]))),
+      arena === "values" ? this.gpu.read(this.stateBuffer) : undefined,
+    ]);
     const result = new Map<string, Float32Array>();
     for (const { name, page, offset, length } of this.params.values()) {
-      result.set(name, new Float32Array(copies[page]!, offset * 4, length));
+      result.set(name, new Float32Array(pages[page]!, offset * 4, length));
     }
-    if (arena === "values") {
+    if (states) {
       for (const { name, offset, length } of this.states.values()) {
         result.set(name, new Float32Array(states, offset * 4, length));
       }
