@@ -1,61 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { TrainEvent } from "../../dvn/events.ts";
 import type { Phase, Run } from "../../dvn/method.ts";
 import { dvnMethod } from "../../dvn/methods/dvn.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
-import type { Scenario } from "../../dvn/scenario.ts";
-import { train, type TrainOptions } from "../../dvn/trainer.ts";
+import { train } from "../../dvn/trainer.ts";
 import { testGpu } from "../gpu.ts";
 import { tinyData, tinyScenario } from "./tiny.ts";
-
-type Checkpoint = Extract<TrainEvent, { type: "checkpoint" }>;
-
-/** The events of one type. */
-function ofType<T extends TrainEvent["type"]>(events: TrainEvent[], type: T) {
-  return events.filter((event): event is Extract<TrainEvent, { type: T }> => event.type === type);
-}
-
-/** Trains a fresh tiny network to the end. */
-async function run(
-  scenario: Scenario,
-  options: TrainOptions & { onEvent?: (event: TrainEvent) => void } = {},
-): Promise<TrainEvent[]> {
-  const net = await DeepVirtualNetwork.create(
-    await testGpu(),
-    scenario,
-    tinyData,
-  );
-  const events: TrainEvent[] = [];
-  try {
-    for await (const event of train(net, tinyData, options)) {
-      events.push(event);
-      options.onEvent?.(event);
-    }
-  } finally {
-    net.destroy();
-  }
-  return events;
-}
-
-function lastCheckpoint(events: TrainEvent[]): Checkpoint {
-  return ofType(events, "checkpoint").at(-1)!;
-}
-
-/** What events say, without how long things took and what machine they ran on. */
-function said(events: TrainEvent[]): unknown[] {
-  const timeless = [
-    "seconds",
-    "secondsLeft",
-    "imagesPerSecond",
-    "weights",
-    "state",
-  ];
-  return events.filter(({ type }) => type === "step" || type === "evaluation")
-    .map((event) => Object.entries(event).filter(([key]) => !timeless.includes(key)));
-}
+import { type Checkpoint, lastCheckpoint, ofType, said, trainFresh } from "./training.ts";
 
 Deno.test("train() tells start, steps, evaluations and epochs in order, then a checkpoint and the end", async () => {
-  const events = await run(tinyScenario());
+  const events = await trainFresh(tinyScenario());
   assertEquals(
     events.map(({ type }) => type),
     [
@@ -81,7 +34,7 @@ Deno.test("train() learns to tell the classes of images it has not seen", async 
     learningRate: 0.1,
     schedule: { kind: "cosine" },
   });
-  const { networks } = ofType(await run(scenario), "evaluation").at(-1)!;
+  const { networks } = ofType(await trainFresh(scenario), "evaluation").at(-1)!;
   for (const { task, level, accuracy } of networks) {
     assert(
       accuracy > 0.8,
@@ -91,11 +44,11 @@ Deno.test("train() learns to tell the classes of images it has not seen", async 
 });
 
 Deno.test("one seed gives one result, bit for bit; another seed another", async () => {
-  const [first, again] = [await run(tinyScenario()), await run(tinyScenario())];
+  const [first, again] = [await trainFresh(tinyScenario()), await trainFresh(tinyScenario())];
   assertEquals(said(again), said(first));
   assertEquals(lastCheckpoint(again).weights, lastCheckpoint(first).weights);
   assertEquals(lastCheckpoint(again).state, lastCheckpoint(first).state);
-  const other = await run(tinyScenario({ seed: 8 }));
+  const other = await trainFresh(tinyScenario({ seed: 8 }));
   assert(JSON.stringify(said(other)) !== JSON.stringify(said(first)));
 });
 
@@ -104,18 +57,11 @@ for (const stopAt of [1, 3, 4]) {
     // Three steps between reports, so that a stop falls between two.
     const scenario = tinyScenario();
     scenario.training.batchSize = 1;
-    const unbroken = await run(scenario);
-    const stop = new AbortController();
-    let steps = 0;
-    const signal = {
-      get aborted() {
-        return steps++ === stopAt || stop.signal.aborted;
-      },
-    } as AbortSignal;
-    const before = await run(scenario, { signal });
+    const unbroken = await trainFresh(scenario);
+    const before = await trainFresh(scenario, { stopAfter: stopAt });
     const checkpoint = lastCheckpoint(before);
     assertEquals([checkpoint.reason, checkpoint.step], ["interrupt", stopAt]);
-    const after = await run(scenario, { resume: checkpoint });
+    const after = await trainFresh(scenario, { resume: checkpoint });
     assertEquals(said([...before, ...after]), said(unbroken));
     assertEquals(
       lastCheckpoint(after).weights,
@@ -126,18 +72,18 @@ for (const stopAt of [1, 3, 4]) {
 }
 
 Deno.test("a finished run can be resumed: it has nothing left to do", async () => {
-  const events = await run(tinyScenario());
-  const resumed = await run(tinyScenario(), { resume: lastCheckpoint(events) });
+  const events = await trainFresh(tinyScenario());
+  const resumed = await trainFresh(tinyScenario(), { resume: lastCheckpoint(events) });
   assertEquals(resumed.map(({ type }) => type), ["start", "phase", "checkpoint", "end"]);
   assertEquals(lastCheckpoint(resumed).weights, lastCheckpoint(events).weights);
 });
 
 Deno.test("resume refuses weights and state of two checkpoints", async () => {
-  const events = await run(tinyScenario(), { checkpointEvery: 1 });
+  const events = await trainFresh(tinyScenario(), { checkpointEvery: 1 });
   const [early, late] = ofType(events, "checkpoint");
   await assertRejects(
     () =>
-      run(tinyScenario(), {
+      trainFresh(tinyScenario(), {
         resume: { weights: early!.weights, state: late!.state },
       }),
     RangeError,
@@ -191,7 +137,7 @@ Deno.test("training holds all its memory from the start, and gives it back", asy
   const gpu = await testGpu();
   const empty = gpu.bytesHeld;
   const held = new Set<number>();
-  await run(tinyScenario(), { onEvent: () => held.add(gpu.bytesHeld) });
+  await trainFresh(tinyScenario(), { onEvent: () => held.add(gpu.bytesHeld) });
   assertEquals(held.size, 1);
   assertEquals(gpu.bytesHeld, empty);
 });
@@ -205,7 +151,7 @@ for (
   Deno.test(`shared batch-norm ${kind} train too`, async () => {
     const scenario = tinyScenario();
     scenario.batchNorm[field] = "shared";
-    const events = await run({
+    const events = await trainFresh({
       ...scenario,
       training: { ...scenario.training, epochs: 8 },
     });
