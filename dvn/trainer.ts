@@ -470,8 +470,8 @@ class Trainer {
       throw new RangeError(
         `train: weights (${describe(file)}) and training state (${
           describe(training)
-        }) are not of ` +
-          `one ${method} run; resume from the two files of one checkpoint`,
+        }) must be the ` +
+          `two files of one checkpoint of method ${method}, run ${name}`,
       );
     }
     net.restore(file);

@@ -34,12 +34,12 @@ class MadeImages implements ImageSet {
   }
 }
 
-/** Made-up 4x4 grey pictures of three classes. */
-export function tinyTask(seed: number): TaskData {
+/** Made-up 4x4 grey pictures of three classes, so many to train on and nine to test on. */
+export function tinyTask(seed: number, count = 14): TaskData {
   return {
     classes: ["dark", "medium", "bright"],
     ...{ height: 4, width: 4, channels: 1, maximum: 255 },
-    train: new MadeImages(14, seed),
+    train: new MadeImages(count, seed),
     test: new MadeImages(9, seed + 1),
   };
 }

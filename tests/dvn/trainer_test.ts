@@ -78,17 +78,21 @@ Deno.test("a finished run can be resumed: it has nothing left to do", async () =
   assertEquals(lastCheckpoint(resumed).weights, lastCheckpoint(events).weights);
 });
 
-Deno.test("resume refuses weights and state of two checkpoints", async () => {
+Deno.test("resume refuses weights and state of two checkpoints, or of another run", async () => {
   const events = await trainFresh(tinyScenario(), { checkpointEvery: 1 });
-  const [early, late] = ofType(events, "checkpoint");
+  const [early, late] = ofType(events, "checkpoint") as [Checkpoint, Checkpoint];
   await assertRejects(
-    () =>
-      trainFresh(tinyScenario(), {
-        resume: { weights: early!.weights, state: late!.state },
-      }),
+    () => trainFresh(tinyScenario(), { resume: { weights: early.weights, state: late.state } }),
     RangeError,
     "train: weights (method dvn, run all, step 4) and training state (method dvn, run all, step 8) " +
-      "are not of one dvn run; resume from the two files of one checkpoint",
+      "must be the two files of one checkpoint of method dvn, run all",
+  );
+  const [dvn] = dvnMethod.runs(tinyScenario());
+  await assertRejects(
+    () => trainFresh(tinyScenario(), { run: { ...dvn!, name: "b" }, resume: early }),
+    RangeError,
+    "train: weights (method dvn, run all, step 4) and training state (method dvn, run all, step 4) " +
+      "must be the two files of one checkpoint of method dvn, run b",
   );
 });
 
