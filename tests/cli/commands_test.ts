@@ -118,6 +118,14 @@ Deno.test("train: a wrong flag, file or value is one line, and nothing is writte
         "is not the folder of a run: it holds no scenario.json",
       ],
       [["--resume", path, "--seed", "2"], "leave out --seed"],
+      [["--resume", path, "--method", "dvn"], "leave out --method"],
+      [["--method", "dnv"], 'no method is named "dnv"; did you mean dvn?'],
+      [["--method", "lwf"], "lwf is for tasks that arrive one after another"],
+      [
+        ["--method", "baseline", "--seed", "5"],
+        "baseline trains 3 networks for digits, and this command one; use: " +
+        "deno task experiment digits --methods baseline --seeds 5,",
+      ],
       [["--resume", path, "x.json"], "leave out x.json"],
     ];
     const before = [...Deno.readDirSync(path)].length;
@@ -343,6 +351,35 @@ Deno.test("train, interrupt, resume and infer", async (t) => {
       assertEquals(code, 2);
       assertMatch(err, /^error: cannot resume .*changed: .*\n$/);
       assertEquals(await readLines(folder), begun);
+    });
+
+    await t.step("another method is trained, and resumed, by name", async () => {
+      const folder = `${path}/runs/tiny-packnet-seed1`;
+      const args = [...tiny, "--method", "packnet", "--epochs", "1"];
+      const { code, out, err } = await run("train", args);
+      assertEquals(code, 0, err);
+      assertMatch(out, /\nfirst +1 .*\nsecond +2 /);
+      const model = await Deno.readFile(`${folder}/model.safetensors`);
+      const lines = await readLines(folder);
+      // As if it had been killed while its networks were timed.
+      const begun = lines.filter(({ type }) => type !== "end" && type !== "result");
+      await Deno.writeTextFile(
+        `${folder}/results.jsonl`,
+        begun.map((line) => JSON.stringify(line) + "\n").join(""),
+      );
+      const again = await run("train", ["--resume", folder]);
+      assertEquals(again.code, 0, again.err);
+      const { start, results, phases } = sortLines(await readLines(folder));
+      assertEquals([start.method, start.run], ["packnet", "all"]);
+      assertEquals(phases.map(({ name }) => name), ["first", "second"]);
+      assertEquals(results.map(({ task, level }) => [task, level]), [["first", 1], ["second", 2]]);
+      assertEquals(await Deno.readFile(`${folder}/model.safetensors`), model);
+
+      // The first task has no network at the scenario's top level, 2.
+      const of = ["--run", folder, "--task", "first", `${DIGITS}/0.png`];
+      const answer = await run("infer", of);
+      assertEquals(answer.code, 0, answer.err);
+      assertMatch(answer.out, /\nfirst, level 1 of 2: /);
     });
 
     const of = ["--run", `${path}/runs/tiny-seed1`, "--task", "second"];

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { withLock } from "../../cli/file_lock.ts";
+import { withFreeLock, withLock } from "../../cli/file_lock.ts";
 import { inTemporaryFolder } from "./archives.ts";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -75,4 +75,17 @@ Deno.test("withLock() is not held up by what a killed process left", () =>
       () => Promise.resolve("mine"),
     );
     assertEquals(result, "mine");
+  }));
+
+Deno.test("withFreeLock() does the work or says that another is at it", () =>
+  inTemporaryFolder(async (path) => {
+    const lock = `${path}/lock`;
+    await withLock(lock, () => {}, async () => {
+      const work = () => Promise.reject(new Error("not locked"));
+      assertEquals(await withFreeLock(lock, work), undefined);
+    });
+    assertEquals(await withFreeLock(lock, () => Promise.resolve(undefined)), { result: undefined });
+    const fails = () => withFreeLock(lock, () => Promise.reject(new Error("failed")));
+    await assertRejects(fails, Error, "failed");
+    assertEquals([...Deno.readDirSync(path)], []);
   }));

@@ -1,19 +1,17 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { Progress } from "../../cli/progress.ts";
+import { Progress, type Whole } from "../../cli/progress.ts";
 import type { TrainEvent } from "../../dvn/events.ts";
 import { fakeRun, fakeScenario } from "./fake_run.ts";
 
-function recording(columns: number | undefined) {
+function recording(columns: number | undefined, whole?: Whole) {
   const written: string[] = [];
-  const progress = new Progress({
-    write: (text) => written.push(text),
-    columns: () => columns,
-  });
+  const output = { write: (text: string) => written.push(text), columns: () => columns };
+  const progress = new Progress(output, whole);
   return { progress, written };
 }
 
-async function show(columns: number | undefined, firstStep = 0) {
-  const { progress, written } = recording(columns);
+async function show(columns: number | undefined, firstStep = 0, whole?: Whole) {
+  const { progress, written } = recording(columns, whole);
   progress.status("Building ...");
   for await (const event of fakeRun(fakeScenario(), { firstStep })) {
     progress.show(event);
@@ -96,4 +94,73 @@ Deno.test("a resumed run's lines go on from where it was", async () => {
   const written = await show(undefined, 20);
   assertEquals(written.length, 6); // at the first step, then 60 to 100 %
   assert(written[0]!.startsWith("step 22/40"));
+});
+
+/** Tells what it was told. */
+class FakeWhole implements Whole {
+  readonly label = "dvn, seed 1";
+  begun: number | undefined;
+
+  begin(part: number) {
+    this.begun = part;
+  }
+
+  bar(part: number, columns: number) {
+    return `${Math.round(100 * part)} % in ${columns}`;
+  }
+}
+
+Deno.test("a part of a whole has its bar above, and both are cleared", async () => {
+  const whole = new FakeWhole();
+  const { progress, written } = recording(120, whole);
+  progress.clear();
+  progress.status("Building ...");
+  const [start] = await Array.fromAsync(fakeRun(fakeScenario(), { firstStep: 4 }));
+  progress.show(start!);
+  assertEquals(whole.begun, 0.1);
+  progress.status("Running ...");
+  progress.show({ ...STEP, step: 20 });
+  progress.clear();
+  progress.status("Timing ...");
+  progress.moveOn();
+  progress.status("again");
+  assertEquals(written.map((text) => text.replace(/━.*left/, "bar").replace("  epoch 2/4", "")), [
+    "\r0 % in 120\x1b[K\nBuilding ...\x1b[K",
+    "\x1b[A\r10 % in 120\x1b[K\nRunning ...\x1b[K",
+    "\x1b[A\r50 % in 120\x1b[K\nbar\x1b[K",
+    "\r\x1b[K\x1b[A\x1b[K",
+    "\r50 % in 120\x1b[K\nTiming ...\x1b[K",
+    "\r50 % in 120\x1b[K\nagain\x1b[K",
+  ]);
+});
+
+Deno.test("without a terminal a part of a whole has lines only if it takes long, with its name", async () => {
+  assertEquals(await show(undefined, 0, new FakeWhole()), []);
+  const { progress, written } = recording(undefined, new FakeWhole());
+  const [start] = await Array.fromAsync(fakeRun(fakeScenario()));
+  progress.show(start!);
+  for (const seconds of [29, 31, 60, 62]) progress.show({ ...STEP, seconds });
+  assertEquals(written.length, 2);
+  for (const line of written) assertMatch(line, /^dvn, seed 1: step 18\/40 {2}loss 0\.123 .*\n$/);
+});
+
+Deno.test("of several phases the present one is named; and which images were looked at", async () => {
+  const { progress, written } = recording(200);
+  const phase = { type: "phase", step: 0, bytesHeld: 1 } as const;
+  const [start] = await Array.fromAsync(fakeRun(fakeScenario()));
+  progress.show(start!);
+  progress.show({ ...phase, name: "all", index: 1, count: 1 });
+  progress.show(STEP);
+  progress.show({ ...phase, name: "second", index: 2, count: 3 });
+  progress.show({
+    type: "evaluation",
+    step: 20,
+    epoch: 2,
+    images: "validation",
+    networks: [SCORE],
+    seconds: 6,
+  });
+  progress.show(STEP);
+  assert(!written[0]!.includes("phase"));
+  assertStringIncludes(written[1]!, "epoch 2/4  validation 90.0 %  phase 2/3: second");
 });

@@ -3,16 +3,18 @@ import { renderReport } from "../../cli/report.ts";
 import { renderChart } from "../../cli/report/chart.ts";
 import { Html, markup } from "../../cli/report/html.ts";
 import { renderUnits } from "../../cli/report/unit_picture.ts";
-import { type RunLine, type RunRecord, sortLines } from "../../cli/run_record.ts";
+import { type RunLine, type RunRecord, sortLines, testScore } from "../../cli/run_record.ts";
 import { fakeCosts, fakeRun, fakeScenario, fakeTasks } from "./fake_run.ts";
 
 const NAMES = ["low", '<b>high</b> & "all"'];
 
-async function fakeRecord(names = NAMES): Promise<RunRecord> {
-  const scenario = fakeScenario(names);
+async function fakeRecord(
+  scenario = fakeScenario(NAMES),
+  options: { sequential?: boolean } = {},
+): Promise<RunRecord> {
   const lines: RunLine[] = [];
   const time = "2000-01-02T03:04:05.678Z";
-  for await (const event of fakeRun(scenario)) {
+  for await (const event of fakeRun(scenario, options)) {
     if (event.type === "start") {
       const tasks = fakeTasks(scenario);
       lines.push({ ...event, title: "made-up-seed7", time, tasks });
@@ -117,6 +119,70 @@ Deno.test("the report can be made at any stage of a run", async () => {
     assertEquals(unbalanced(html), []);
     assertNotMatch(html, /NaN|undefined|Infinity/);
   }
+});
+
+Deno.test("tasks may have some levels only, or one", async () => {
+  const scenario = fakeScenario(["low", "high", "third"]);
+  scenario.tasks[0]!.levels = [2];
+  scenario.tasks[1]!.levels = [1, 3];
+  const html = renderReport(await fakeRecord(scenario));
+  assertEquals(unbalanced(html), []);
+  assertNotMatch(html, /NaN|undefined|Infinity/);
+  assertStringIncludes(html, "6 networks for 3 tasks");
+  assertStringIncludes(html, "Lowest level, mean test accuracy");
+  // The only level of a task is its top one: a full line in the task's colour.
+  const first = /<figure>\n<h3>low<\/h3>[\s\S]*?<\/figure>/.exec(html)![0];
+  assertStringIncludes(first, "level 2");
+  assertNotMatch(first, /color-mix|dasharray="\d/);
+
+  for (const task of scenario.tasks) task.levels = [1];
+  const flat = renderReport(await fakeRecord(scenario));
+  assertNotMatch(flat, /NaN|undefined|Infinity/);
+  assertStringIncludes(flat, "Mean test accuracy");
+  assertNotMatch(flat, /[Ll]evel, mean/);
+});
+
+Deno.test("a task that comes later is left out until then, and keeps its last score", async () => {
+  const record = await fakeRecord(fakeScenario(["low", "high"]), { sequential: true });
+  assertEquals(record.phases.map(({ name, step }) => [name, step]), [["low", 0], ["high", 20]]);
+  assertEquals(record.evaluations[0]!.networks.map(({ task }) => task), ["low", "low"]);
+  const html = renderReport(record);
+  assertStringIncludes(html, "low from step 0, high from step 20");
+  const early = renderReport({ ...record, evaluations: record.evaluations.slice(0, 2) });
+  for (const text of [html, early]) {
+    assertEquals(unbalanced(text), []);
+    assertNotMatch(text, /NaN|undefined|Infinity/);
+  }
+  const [low] = record.evaluations[1]!.networks;
+  assertEquals(
+    testScore({ ...record, evaluations: record.evaluations.slice(0, 2) }, "low", 1),
+    low,
+  );
+  assertEquals(
+    testScore({ ...record, evaluations: record.evaluations.slice(0, 2) }, "high", 1),
+    undefined,
+  );
+});
+
+Deno.test("accuracy on held-out images is not that on the test images", async () => {
+  const record = await fakeRecord();
+  const { evaluations } = record;
+  const held = evaluations.map((evaluation) => ({ ...evaluation, images: "validation" as const }));
+  const until = { ...record, evaluations: held };
+  assertEquals(testScore(until, "low", 1), undefined);
+  const halfway = renderReport(until);
+  assertStringIncludes(halfway, "on held-out images");
+  assertNotMatch(halfway, /Accuracy against memory|over the epochs<|NaN|undefined/);
+  const test = {
+    ...evaluations.at(-1)!,
+    networks: evaluations.at(-1)!.networks.map((score) => ({ ...score, accuracy: 0.4321 })),
+  };
+  const html = renderReport({ ...record, evaluations: [...held, test] });
+  assertEquals(testScore({ ...record, evaluations: [...held, test] }, "low", 1)!.accuracy, 0.4321);
+  assertStringIncludes(html, "Accuracy against memory");
+  assertStringIncludes(html, "<dd>43.2 %");
+  const curves = html.slice(html.indexOf("on held-out images"), html.indexOf("Training loss"));
+  assertNotMatch(curves, /43\.2/);
 });
 
 Deno.test("markup escapes values but not its own text, nor other markup", () => {
