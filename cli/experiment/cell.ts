@@ -5,7 +5,7 @@ import type { ResultRow, TaskSummary } from "../run_record.ts";
 export interface CellResult {
   /** What was asked for: the name of the paper's scenario, such as "J1", or of the file's. */
   scenario: string;
-  /** "paper", "gpu-30min" or "ci"; "own" for a file. */
+  /** "paper" or a smaller one, such as "ci"; "own" for a file. */
   scale: string;
   method: string;
   seed: number;

@@ -28,6 +28,18 @@ const REDUCTIONS = {
     epochs: 20,
     limit: { train: 50_000, test: 10_000 },
   },
+  /**
+   * S1 with three methods and three seeds within about half an hour on two processor cores, for
+   * pictures enough to learn from: the scale of what `bench/results` holds of a machine without a GPU.
+   */
+  "cpu-30min": {
+    narrower: 4,
+    blocks: 1,
+    epochs: 10,
+    limit: { train: 5000, test: 1000 },
+    batchSize: 32,
+    outputSize: 16,
+  },
   /** Seconds on a software adapter: shows that everything runs and that the loss falls, no more. */
   ci: {
     narrower: 8,
@@ -47,7 +59,7 @@ export const scaleNames = Object.keys(REDUCTIONS) as readonly Scale[];
 
 /**
  * One of the paper's scenarios at a smaller size. Tasks, units, levels, losses and optimiser stay;
- * widths, depth, epochs (those that warm up a head, too), images and, for `ci`, batch and map size
+ * widths, depth, epochs (those that warm up a head, too), images and, on processors, batch and map size
  * shrink. The name tells: J1-ci.
  *
  * @param scale `paper` leaves all as it is.

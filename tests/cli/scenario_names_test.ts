@@ -38,7 +38,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [
     ["J1", "--scale", "tiny"],
-    '--scale must be one of paper, gpu-30min, ci; got "tiny"',
+    '--scale must be one of paper, gpu-30min, cpu-30min, ci; got "tiny"',
   ],
   [
     ["--scale", "ci"],

@@ -215,7 +215,7 @@ for (const name of paperScenarioNames) {
     const paper = builtInScenario(name);
     assertEquals(scaleScenario(paper, "paper"), paper);
     assertEquals(describeScale(paper, paper), "");
-    for (const scale of ["gpu-30min", "ci"] as const) {
+    for (const scale of ["gpu-30min", "cpu-30min", "ci"] as const) {
       const scaled = scaleScenario(paper, scale);
       assertEquals(scaled.name, `${name}-${scale}`);
       assertEquals(parseScenario(scaled), scaled);
