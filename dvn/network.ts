@@ -13,7 +13,7 @@ import { batchNormLayers, residualBlocks, shortcutMap, stemStride } from "./back
 import { type NetworkCost, networkCost } from "./costs.ts";
 import type { TaskData } from "./data.ts";
 import { type Hierarchy, taskHierarchy, taskLevels } from "./hierarchy.ts";
-import { declareParameters, stemName } from "./parameters.ts";
+import { declareParameters, stemNames } from "./parameters.ts";
 import { parseScenario } from "./parse_scenario.ts";
 import type { Scenario } from "./scenario.ts";
 import { describeTask, type TaskInfo } from "./task_info.ts";
@@ -130,9 +130,17 @@ export class DeepVirtualNetwork {
    *
    * @param from Task, index from 0, and level, from 1.
    * @param to Index from 0.
+   * @throws {RangeError} If the pictures of the two have not as many channels.
    */
   async copyTask(from: { task: number; level: number }, to: number): Promise<void> {
     const { backbone, stem } = this.scenario;
+    const [first, second] = [this.tasks[from.task]!, this.tasks[to]!];
+    if (first.channels !== second.channels) {
+      throw new RangeError(
+        `task ${second.name} cannot begin with the stem of task ${first.name}, since its pictures ` +
+          `have ${second.channels} channels and not ${first.channels}; let new tasks begin fresh`,
+      );
+    }
     const values = await this.store.read();
     const copy = (
       source: string,
@@ -145,11 +153,10 @@ export class DeepVirtualNetwork {
       for (const [at, into] of moves) now[into] = old[at]!;
       this.store.write(target, now);
     };
-    const [oldStem, newStem] = [from.task, to].map((task) => this.#stemName(task));
-    for (const part of ["conv.weight", "bn.affine", "bn.running"]) {
-      const { length } = values.get(`${oldStem}.${part}`)!;
-      const all = Array.from({ length }, (_, i) => [i, i] as const);
-      copy(`${oldStem}.${part}`, `${newStem}.${part}`, all);
+    const [oldStem, newStem] = [this.#stem(from.task), this.#stem(to)];
+    for (const part of ["weight", "affine", "running"] as const) {
+      const { length } = values.get(oldStem[part])!;
+      copy(oldStem[part], newStem[part], Array.from({ length }, (_, i) => [i, i] as const));
     }
     const channelsOf = (task: number, level: number, channels: number) =>
       this.partition.channelsOf(channels, this.hierarchies[task]!.activeUnits(level));
@@ -305,8 +312,8 @@ export class DeepVirtualNetwork {
     return this.store.states.get(name)!;
   }
 
-  #stemName(task: number): string {
-    return stemName(this.scenario, this.tasks[task]!);
+  #stem(task: number): ReturnType<typeof stemNames> {
+    return stemNames(this.scenario, this.tasks[task]!);
   }
 
   #prefix(task: number, level: number): string {
@@ -321,20 +328,15 @@ export class DeepVirtualNetwork {
    */
   stem(tape: Tape, task: number, images: Tensor, mode: Mode): Tensor {
     const { stem } = this.scenario;
-    const name = this.#stemName(task);
-    return tape.scope(name, () => {
-      const y = conv2d(
-        tape,
-        this.store,
-        images,
-        this.#param(`${name}.conv.weight`),
-        {
-          kernel: stem.kernel,
-          stride: stemStride(this.tasks[task]!, stem.outputSize),
-          padding: (stem.kernel - 1) / 2,
-        },
-      );
-      return this.#norm(tape, y, `${name}.bn`, `${name}.bn`, mode);
+    const info = this.tasks[task]!;
+    const { weight, affine, running } = this.#stem(task);
+    return tape.scope(`stem.${info.name}`, () => {
+      const y = conv2d(tape, this.store, images, this.#param(weight), {
+        kernel: stem.kernel,
+        stride: stemStride(info, stem.outputSize),
+        padding: (stem.kernel - 1) / 2,
+      });
+      return this.#norm(tape, y, affine, running, mode);
     });
   }
 
@@ -361,7 +363,10 @@ export class DeepVirtualNetwork {
     const norm = (x: Tensor, name: string) => {
       const affine = batchNorm.affine === "private" ? `${prefix}.${name}` : name;
       const running = batchNorm.statistics === "shared" ? name : `${prefix}.${name}`;
-      return tape.scope(name, () => this.#norm(tape, x, affine, running, mode, units));
+      return tape.scope(
+        name,
+        () => this.#norm(tape, x, `${affine}.affine`, `${running}.running`, mode, units),
+      );
     };
     const conv = (
       x: Tensor,
@@ -437,8 +442,8 @@ export class DeepVirtualNetwork {
       tape,
       this.store,
       x,
-      this.#param(`${affine}.affine`),
-      this.#state(`${running}.running`),
+      this.#param(affine),
+      this.#state(running),
       {
         training: mode !== "inference",
         momentum: typeof mode === "object" ? mode.average : momentum,

@@ -11,7 +11,8 @@ import { scenarioPartition } from "./unit_partition.ts";
  * Declares all parameters and states of a deep virtual network. Their names are the checkpoint's:
  *
  * - `stem.<task>.conv.weight`, `stem.<task>.bn.affine` and `.running`: a task's own; or, if tasks with
- *   pictures of one shape share a stem, `stem.32x32x3...`;
+ *   pictures of one shape share a stem, `stem.32x32x3...`, though the running statistics stay each
+ *   task's own unless those are shared too;
  * - `stage1.block1.conv1.weight`: the trunk's, block-major, `[out unit][in unit][tap][c_in][c_out]`;
  * - `<task>.level<l>.stage1.block1.bn1.affine` and `.running`: a (task, level)'s own, [2, channels], or
  *   without the prefix if all share them, then `[unit][2][channels of the unit]`;
@@ -33,12 +34,13 @@ export function declareParameters(
   const asTold = { decay: training.decayAll };
 
   for (const task of tasks) {
-    const name = stemName(scenario, task);
-    if (store.params.has(`${name}.conv.weight`)) continue; // another task's too
+    const { weight, affine, running } = stemNames(scenario, task);
+    if (!store.states.has(running)) store.state(running, [2, stem.channels], rows(0, 1));
+    if (store.params.has(weight)) continue; // another task's too
     const { channels } = task;
     const taps = stem.kernel ** 2;
     store.param(
-      `${name}.conv.weight`,
+      weight,
       [taps, channels, stem.channels],
       xavier(taps * channels, taps * stem.channels),
       {
@@ -46,13 +48,7 @@ export function declareParameters(
         layout: { taps, inWidths: [channels], outWidths: [stem.channels] },
       },
     );
-    store.param(
-      `${name}.bn.affine`,
-      [2, stem.channels],
-      rows(1, 0),
-      asTold,
-    );
-    store.state(`${name}.bn.running`, [2, stem.channels], rows(0, 1));
+    store.param(affine, [2, stem.channels], rows(1, 0), asTold);
   }
 
   for (const layer of convLayers(backbone, stem)) {
@@ -119,10 +115,17 @@ export function declareParameters(
   });
 }
 
-/** What the names of a task's stem's parameters begin with. */
-export function stemName(
-  { stem }: Pick<Scenario, "stem">,
+/** Names of a task's stem's arrays. */
+export function stemNames(
+  { stem, batchNorm }: Pick<Scenario, "stem" | "batchNorm">,
   { name, height, width, channels }: TaskInfo,
-): string {
-  return stem.sharing === "task" ? `stem.${name}` : `stem.${height}x${width}x${channels}`;
+): Record<"weight" | "affine" | "running", string> {
+  const own = `stem.${name}`;
+  const learnt = stem.sharing === "task" ? own : `stem.${height}x${width}x${channels}`;
+  const measured = batchNorm.statistics === "shared" ? learnt : own;
+  return {
+    weight: `${learnt}.conv.weight`,
+    affine: `${learnt}.bn.affine`,
+    running: `${measured}.bn.running`,
+  };
 }

@@ -460,18 +460,14 @@ class Trainer {
     const { method, name } = this.#run;
     const file = decodeSafeTensors(weights);
     const training = decodeSafeTensors(state);
-    const describe = ({ metadata }: SafeTensors) =>
-      `method ${metadata.method}, run ${metadata.run}, step ${metadata.step}`;
+    const [ofFile, ofTraining] = [file, training].map(({ metadata }) =>
+      `method ${metadata.method}, run ${metadata.run}, step ${metadata.step}`
+    );
     const { step } = training.metadata;
-    if (
-      describe(file) !== describe(training) ||
-      describe(file) !== `method ${method}, run ${name}, step ${step}`
-    ) {
+    if (ofFile !== ofTraining || ofFile !== `method ${method}, run ${name}, step ${step}`) {
       throw new RangeError(
-        `train: weights (${describe(file)}) and training state (${
-          describe(training)
-        }) must be the ` +
-          `two files of one checkpoint of method ${method}, run ${name}`,
+        `train: weights (${ofFile}) and training state (${ofTraining}) must be the two files of one ` +
+          `checkpoint of method ${method}, run ${name}`,
       );
     }
     net.restore(file);

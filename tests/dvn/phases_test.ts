@@ -42,7 +42,7 @@ function wrong(label: number): number {
 /** Tiny tasks of few images; by their validation images the first epoch of each phase is the best. */
 function validatedData(): Record<string, TaskData> {
   const validated = (task: TaskData) => ({ ...task, validation: new Relabelled(task.test, wrong) });
-  return { a: validated(tinyTask(1, 10)), b: validated(tinyTask(3, 10)) };
+  return { a: validated(tinyTask(1, { count: 10 })), b: validated(tinyTask(3, { count: 10 })) };
 }
 
 /** A phase for each task, of two epochs of five steps, on a network of one stage. */
@@ -378,7 +378,7 @@ Deno.test("train() refuses data and runs that do not fit its network", async () 
 });
 
 Deno.test("tasks of pictures of two sizes cannot be kept by eq. (6), which is told before all training", async () => {
-  const data = { a: tinyTask(1), b: { ...tinyTask(3), height: 8, width: 8 } };
+  const data = { a: tinyTask(1), b: tinyTask(3, { side: 8 }) };
   await assertRejects(
     () =>
       trainFresh(sequentialScenario({ stem: { ...tinyScenario().stem, outputSize: 4 } }), {

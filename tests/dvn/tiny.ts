@@ -19,28 +19,28 @@ export function tinyScenario(change: Partial<Scenario> = {}): Scenario {
 }
 
 class MadeImages implements ImageSet {
-  constructor(readonly length: number, readonly seed: number) {}
+  constructor(readonly length: number, readonly seed: number, readonly pixels: number) {}
 
   /** The higher the class, the brighter: cropping and mirroring do not change that. */
   read(indices: Uint32Array, images: Uint8Array, labels: Uint32Array): void {
     indices.forEach((index, i) => {
       const random = new Random(this.seed, index);
       const label = index % 3;
-      for (let pixel = 0; pixel < 16; pixel++) {
-        images[16 * i + pixel] = random.below(64) + 80 * label;
+      for (let pixel = 0; pixel < this.pixels; pixel++) {
+        images[this.pixels * i + pixel] = random.below(64) + 80 * label;
       }
       labels[i] = label;
     });
   }
 }
 
-/** Made-up 4x4 grey pictures of three classes, so many to train on and nine to test on. */
-export function tinyTask(seed: number, count = 14): TaskData {
+/** Made-up grey pictures of three classes, so many to train on and nine to test on. */
+export function tinyTask(seed: number, { count = 14, side = 4 } = {}): TaskData {
   return {
     classes: ["dark", "medium", "bright"],
-    ...{ height: 4, width: 4, channels: 1, maximum: 255 },
-    train: new MadeImages(count, seed),
-    test: new MadeImages(9, seed + 1),
+    ...{ height: side, width: side, channels: 1, maximum: 255 },
+    train: new MadeImages(count, seed, side * side),
+    test: new MadeImages(9, seed + 1, side * side),
   };
 }
 

@@ -1,4 +1,5 @@
-import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertRejects, assertThrows } from "@std/assert";
+import { OutOfMemoryError } from "../../nn/gpu/errors.ts";
 import { rows, xavier, zeros } from "../../nn/init.ts";
 import { blockRange, ParamStore } from "../../nn/params.ts";
 import { testGpu } from "../gpu.ts";
@@ -74,6 +75,99 @@ Deno.test("ParamStore: initial values follow from seed and name, not from order"
   assertNotEquals(first.get("a"), (await initial(2, ["a"])).get("a"));
   assertEquals(first.get("running"), Float32Array.of(0, 0, 1, 1));
   assertEquals([...first.keys()], ["a", "b", "running"]);
+});
+
+/** A store of two pages and a state, all of whose numbers differ. */
+async function numberedStore(): Promise<ParamStore> {
+  const store = new ParamStore(await testGpu(), 1, 1024);
+  for (const name of ["first", "second"]) store.param(name, [200], zeros, decay);
+  store.state("running", [2, 2], rows(0, 1));
+  await store.allocate();
+  fill(store, 1);
+  return store;
+}
+
+/** Counts up from a number through values, states and momenta. */
+function fill(store: ParamStore, from: number): void {
+  for (const { name, length } of [...store.params.values(), ...store.states.values()]) {
+    store.write(name, new Float32Array(length).map(() => from++));
+  }
+  for (const { name, length } of store.params.values()) {
+    store.write(name, new Float32Array(length).map(() => from++), "momentum");
+  }
+}
+
+Deno.test("ParamStore: a frozen copy keeps values and states, in a third of the memory; it can be written back", async () => {
+  const gpu = await testGpu();
+  const empty = gpu.bytesHeld;
+  const store = await numberedStore();
+  const before = await store.read();
+  const held = gpu.bytesHeld - empty;
+  const copy = await store.frozenCopy();
+  try {
+    const stateBytes = store.stateBuffer.size;
+    assertEquals(gpu.bytesHeld - empty - held, (held - stateBytes) / 3 + stateBytes);
+    assertEquals(await copy.read(), before);
+    assertEquals([copy.params, copy.states], [store.params, store.states]);
+
+    fill(store, 5000);
+    const changed = await store.read(), momentum = await store.read("momentum");
+    assertNotEquals(changed, before);
+    assertEquals(await copy.read(), before); // of its own memory
+    store.copyFrom(copy);
+    assertEquals(await store.read(), before);
+    assertEquals(await store.read("momentum"), momentum);
+    copy.write("second", changed.get("second")!);
+    assertEquals((await copy.read()).get("second"), changed.get("second"));
+    assertEquals(await store.read(), before);
+
+    await assertRejects(
+      () => copy.read("gradients"),
+      Error,
+      "a frozen copy has no gradients; train the store it was made of",
+    );
+    assertThrows(
+      () => copy.clearMomentum(),
+      Error,
+      "a frozen copy has no momentum; train the store it was made of",
+    );
+  } finally {
+    store.destroy();
+    copy.destroy();
+  }
+  assertEquals(gpu.bytesHeld, empty);
+});
+
+Deno.test("ParamStore: momenta are cleared on all pages, and nothing else", async () => {
+  const store = await numberedStore();
+  const before = await store.read();
+  store.clearMomentum();
+  const momentum = [...(await store.read("momentum")).values()];
+  assertEquals(momentum, [new Float32Array(200), new Float32Array(200)]);
+  assertEquals(await store.read(), before);
+  store.destroy();
+});
+
+Deno.test("ParamStore: what cannot be had in full is given back", async () => {
+  const gpu = await testGpu();
+  const empty = gpu.bytesHeld;
+  const store = await numberedStore();
+  const { guard } = gpu;
+  gpu.guard = async <T>(operation: string, work: () => T): Promise<T> => {
+    await guard.call(gpu, operation, work);
+    throw new OutOfMemoryError(operation, "there is none left");
+  };
+  try {
+    const held = gpu.bytesHeld;
+    await assertRejects(() => store.frozenCopy(), OutOfMemoryError, "copy parameters");
+    assertEquals(gpu.bytesHeld, held);
+    await assertRejects(() => numberedStore(), OutOfMemoryError, "allocate parameters");
+    assertEquals(gpu.bytesHeld, held);
+  } finally {
+    gpu.guard = guard;
+    store.destroy();
+  }
+  assertEquals(gpu.bytesHeld, empty);
 });
 
 Deno.test("ParamStore says what it cannot hold, and what comes too early or too late", async () => {
