@@ -12,9 +12,8 @@ import type { Cell } from "./grid.ts";
 export interface RunOfCell {
   cell: Cell;
   run: Run;
-  /** Its place among the cell's runs, from 0, and how many there are. */
+  /** Its place among the cell's runs, from 0. */
   index: number;
-  count: number;
   folder: RunFolder;
   earlier?: EarlierPart;
 }
@@ -39,7 +38,7 @@ export async function doCell(
     let record = lines && sortLines(lines);
     if (!record || !isComplete(record)) {
       const earlier = lines && { lines, checkpoint: await folder.readCheckpoint() };
-      record = await trainOne({ cell, run, index, count: runs.length, folder, earlier });
+      record = await trainOne({ cell, run, index, folder, earlier });
     }
     if (!isComplete(record)) return undefined;
     records.push(record);

@@ -3,6 +3,7 @@ import {
   assert,
   assertEquals,
   assertMatch,
+  assertNotEquals,
   assertRejects,
   assertStringIncludes,
   assertThrows,
@@ -29,6 +30,8 @@ import { trainingWork } from "../../cli/experiment/work.ts";
 import { Progress } from "../../cli/progress.ts";
 import type { RunRecord } from "../../cli/run_record.ts";
 import { RunRecorder } from "../../cli/run_recorder.ts";
+import { holdOut } from "../../cli/train_run.ts";
+import { loadDigits } from "../../datasets/digits.ts";
 import { networkCost } from "../../dvn/costs.ts";
 import type { TaskData } from "../../dvn/data.ts";
 import { findMethod } from "../../dvn/methods/index.ts";
@@ -418,6 +421,28 @@ Deno.test("a run that died goes on from its checkpoint, or begins anew where the
       await Deno.remove(folder.runPath(BASELINE, "low"), { recursive: true });
     }
   }));
+
+Deno.test("images held out are drawn from the seed, and only where an epoch is chosen by them", async () => {
+  const data = { digits: await loadDigits() };
+  const held = (seed: number) =>
+    holdOut(data, { seed, reportedEpoch: { validation: 0.1 } }).digits!;
+  const pixels = ({ validation }: ReturnType<typeof held>) => {
+    const { length } = validation!;
+    const images = new Uint8Array(length * 64);
+    validation!.read(Uint32Array.from({ length }, (_, i) => i), images, new Uint32Array(length));
+    return images;
+  };
+  const { train } = data.digits;
+  assertEquals(held(1).train.length + held(1).validation!.length, train.length);
+  assertEquals(pixels(held(1)), pixels(held(1)));
+  assertNotEquals(pixels(held(1)), pixels(held(2)));
+  assertEquals(holdOut(data, { seed: 1, reportedEpoch: "last" }), data);
+  assertThrows(
+    () => holdOut(data, { seed: 1, reportedEpoch: { validation: 0.001 } }),
+    UsageError,
+    "reportedEpoch.validation, task digits: ",
+  );
+});
 
 Deno.test("the work of a run is that of its losses", () => {
   const scenario: Scenario = { ...SCENARIO, ...SEQUENTIAL };
