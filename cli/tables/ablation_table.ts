@@ -1,0 +1,55 @@
+import { ablationNames } from "../../mod.ts";
+import { averageLead, isAblation } from "./comparison.ts";
+import type { Block } from "./document.ts";
+import { averageAccuracy, networksOf } from "./findings.ts";
+import type { ResultGroup } from "./result_group.ts";
+import type { Subject } from "./subject.ts";
+import { formatAccuracy, formatPoints, listed, NONE, NOT_RUN } from "./wording.ts";
+
+/** DVN with one choice changed against DVN, at the lowest level and the highest. */
+export function ablationBlocks({ title, scenario }: Subject, results: ResultGroup): Block[] {
+  const done = results.methods.filter(isAblation);
+  const missing = ablationNames.filter((name) => !done.includes(name));
+  const command = `\`deno task experiment ${scenario} --ablation\``;
+  if (done.length === 0) {
+    return [{ kind: "note", text: `Ablations of DVN: ${NOT_RUN} (${command}).` }];
+  }
+  const ends = [
+    { group: "level 1", index: 0 },
+    { group: "top level", index: -1 },
+  ];
+  return [
+    { kind: "subheading", text: "DVN with one choice changed" },
+    {
+      kind: "table",
+      label: `Ablations, ${title}`,
+      columns: [
+        { title: "method" },
+        { title: "seeds" },
+        ...ends.flatMap(({ group }) => [
+          { group, title: "accuracy" },
+          { group, title: "minus dvn" },
+        ]),
+      ],
+      rows: ["dvn", ...done].map((method) => [
+        method,
+        String(results.cellsOf(method).length),
+        ...ends.flatMap(({ index }) => endCells(results, method, index)),
+      ]),
+    },
+    {
+      kind: "note",
+      text: "Accuracy averaged over the tasks, %; differences of the same seed, points. " +
+        (missing.length > 0 ? `Not run: ${listed(missing)} (${command}).` : ""),
+    },
+  ];
+}
+
+/** @param index Of the level: 0 for the lowest, -1 for the highest. */
+function endCells(results: ResultGroup, method: string, index: number): string[] {
+  const [network, dvn] = [method, "dvn"].map((name) => networksOf(results, name).at(index));
+  if (!network) return [NOT_RUN, NOT_RUN];
+  const accuracy = formatAccuracy(averageAccuracy(results, network), 2);
+  if (method === "dvn") return [accuracy, NONE];
+  return [accuracy, dvn ? formatPoints(averageLead(results, network, dvn)) : NOT_RUN];
+}
