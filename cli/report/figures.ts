@@ -60,7 +60,11 @@ function costsByTask({ start }: RunRecord) {
 export function lossFigures(record: RunRecord): Html {
   const everything = record.steps.flatMap(({ networks }) => networks.map(({ loss }) => loss));
   return curvesByTask(record, record.steps, {
-    x: { label: "steps", format: formatCount, include: [0] },
+    x: {
+      label: "steps",
+      format: formatCount,
+      include: [0, ...range(record.steps.map(({ step }) => step))],
+    },
     y: {
       label: "loss",
       log: Math.min(...everything) > 0,
@@ -83,7 +87,12 @@ export function accuracyFigures(
     networks.map(({ accuracy }) => accuracy)
   );
   return curvesByTask(record, evaluations, {
-    x: { label: "epochs", format: formatCount, whole: true },
+    x: {
+      label: "epochs",
+      format: formatCount,
+      whole: true,
+      include: range(evaluations.map(({ epoch }) => epoch)),
+    },
     y: { ...ACCURACY, include: range(everything) },
     xOf: ({ epoch }) => epoch,
     yOf: ({ accuracy }) => accuracy,

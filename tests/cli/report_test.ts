@@ -148,6 +148,15 @@ Deno.test("a task that comes later is left out until then, and keeps its last sc
   assertEquals(record.evaluations[0]!.networks.map(({ task }) => task), ["low", "low"]);
   const html = renderReport(record);
   assertStringIncludes(html, "low from step 0, high from step 20");
+  // All tasks on the same epochs.
+  const curves = html.slice(html.indexOf("over the epochs"), html.indexOf("Training loss"));
+  for (const [chart] of curves.matchAll(/<figure>[\s\S]*?<\/figure>/g)) {
+    const ticks = Array.from(
+      chart.matchAll(/class="tick middle"[^>]*>(\d+)</g),
+      ([, epoch]) => epoch,
+    );
+    assertEquals(ticks, ["1", "2", "3", "4"]);
+  }
   const early = renderReport({ ...record, evaluations: record.evaluations.slice(0, 2) });
   for (const text of [html, early]) {
     assertEquals(unbalanced(text), []);
