@@ -70,13 +70,13 @@ function accuracyRows(subject: Subject, key: NetworkKey): Row[] {
       ...row,
       task: name,
       published: paper?.accuracy(key, task).get(0),
-      ...results && described(results.accuracy(key, task)),
+      ...described(results?.accuracy(key, task)),
     })),
     {
       ...row,
       task: AVERAGE,
       published: paper && averageAccuracy(paper, key).get(0),
-      ...results && described(averageAccuracy(results, key)),
+      ...described(results && averageAccuracy(results, key)),
     },
     ...reprinted.map((value, task) => ({
       ...rowOf(subject, key, published?.table),
@@ -183,7 +183,7 @@ function rowOf(
   return { table, scenario, scale: results?.scale, variant, method, level };
 }
 
-function described(values: BySeed): Row {
+function described(values: BySeed = new Map()): Row {
   const summary = summarize(values.values());
   return { ours: summary?.mean, spread: summary?.spread, seeds: values.size };
 }

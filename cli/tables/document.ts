@@ -98,7 +98,9 @@ function isWords(columns: readonly Column[], index: number): boolean {
 }
 
 function escaped(text: string): string {
-  return text.replace(/[\\*_<[\]|]/g, "\\$&");
+  const parts = text.split("`");
+  return parts.map((part, i) => i % 2 === 1 ? part : part.replace(/[\\*_<[\]|]/g, "\\$&"))
+    .join("`");
 }
 
 /** A space, but not before what at the start of a line would begin a list or a quotation: "3.", "-". */

@@ -141,7 +141,7 @@ function warningsOf({ published, results, alike, variant }: Subject): string[] {
   if (alike.length > 1) {
     warnings.push(
       "There are results of this scenario and scale with other settings or images, which are not " +
-        `averaged with these.${variant > 1 ? describeVariant(alike[0]!, results) : ""}`,
+        `averaged with these.${variant !== 1 ? describeVariant(alike[0]!, results) : ""}`,
     );
   }
   if (adapters.length > 1) {

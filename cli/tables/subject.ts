@@ -33,9 +33,9 @@ export class Subject {
     return `${scenario}, ${scale}${alike.length > 1 ? `, variant ${this.variant}` : ""}`;
   }
 
-  /** Tells results of the same scenario and scale apart, whose settings or images differ; from 1. */
-  get variant(): number {
-    return 1 + this.alike.indexOf(this.results!);
+  /** From 1; tells results of the same scenario and scale apart, whose settings or images differ. */
+  get variant(): number | undefined {
+    return this.results && 1 + this.alike.indexOf(this.results);
   }
 
   /** Names of the tasks. */
