@@ -82,7 +82,7 @@ Ctrl-C saves a checkpoint and says how to go on; a second Ctrl-C quits at once.
 Exit code: 0 done, 1 failed, 2 a wrong flag, file or value, 130 interrupted.
 
   deno task train
-  deno task train --seed 2 --epochs 40 --out experiments
+  deno task train --seed 2 --epochs 40 --name long
   deno task train --print-scenario > mine.json   then edit it, then
   deno task train mine.json
   deno task train J1 --scale ci --data DIR
