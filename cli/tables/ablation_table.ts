@@ -1,4 +1,4 @@
-import { ablationNames } from "../../mod.ts";
+import { ablationNames, findMethod, type Scenario } from "../../mod.ts";
 import { averageLead, isAblation } from "./comparison.ts";
 import type { Block } from "./document.ts";
 import { averageAccuracy, networksOf } from "./findings.ts";
@@ -7,12 +7,12 @@ import type { Subject } from "./subject.ts";
 import { formatAccuracy, formatPoints, listed, NONE, NOT_RUN } from "./wording.ts";
 
 /** DVN with one choice changed against DVN, at the lowest level and the highest. */
-export function ablationBlocks({ title, scenario }: Subject, results: ResultGroup): Block[] {
+export function ablationBlocks({ title, settings }: Subject, results: ResultGroup): Block[] {
   const done = results.methods.filter(isAblation);
-  const missing = ablationNames.filter((name) => !done.includes(name));
-  const command = `\`deno task experiment ${scenario} --ablation\``;
+  const missing = ablationNames.filter((name) => !done.includes(name) && applies(name, settings));
   if (done.length === 0) {
-    return [{ kind: "note", text: `Ablations of DVN: ${NOT_RUN} (${command}).` }];
+    const remedy = "the flag `--ablation` of `deno task experiment` runs them";
+    return [{ kind: "note", text: `DVN with one choice changed: ${NOT_RUN}; ${remedy}.` }];
   }
   const ends = [
     { group: "level 1", index: 0 },
@@ -39,10 +39,21 @@ export function ablationBlocks({ title, scenario }: Subject, results: ResultGrou
     },
     {
       kind: "note",
-      text: "Accuracy averaged over the tasks, %; differences of the same seed, points. " +
-        (missing.length > 0 ? `Not run: ${listed(missing)} (${command}).` : ""),
+      text: "Accuracy averaged over the tasks, %; differences of the same seed, points." +
+        (missing.length > 0 ? ` Not run: ${listed(missing)}.` : ""),
     },
   ];
+}
+
+/** Whether an ablation changes anything of a scenario. */
+function applies(name: string, settings: Scenario): boolean {
+  try {
+    findMethod(name).runs(settings);
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
 }
 
 /** @param index Of the level: 0 for the lowest, -1 for the highest. */

@@ -174,6 +174,6 @@ function isFaster(findings: Findings, level: NetworkKey): Verdict | undefined {
   const speedUp = median(speedUps);
   return {
     holds: speedUp > 1 && speedUp < 1 / density,
-    figures: `${formatRatio(speedUp)} as fast with ${formatRatio(1 / density)} fewer`,
+    figures: `${formatRatio(speedUp)} as fast with ${formatRatio(1 / density)} fewer weights`,
   };
 }

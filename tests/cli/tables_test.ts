@@ -235,7 +235,8 @@ Deno.test("ablations are compared with DVN at the lowest and the highest level",
     "top level minus dvn": "+0.40 ± 0.20",
   });
   assertEquals(read(tableIn(blocks))["dvn"]!["level 1 minus dvn"], "–");
-  assertStringIncludes(textOf(blocks), "Not run: dvn-recalibrated-bn,");
+  assertStringIncludes(textOf(blocks), "points. Not run: dvn-recalibrated-bn, dvn-distilled");
+  assertNotMatch(textOf(blocks), /sandwich/); // of two levels there is none between
   const without = cells.filter(({ method }) => method !== "dvn");
   const alone = subjectOf(without);
   const row = read(tableIn(ablationBlocks(alone, alone.results!)))["dvn-shared-bn"]!;
@@ -357,7 +358,9 @@ Deno.test("charts show ours with the paper's at its scale, and else side by side
     4 * 2,
   );
   assertEquals(count(together, /stroke-dasharray:5 4" d=/g), 4 * (5 + 1)); // lines and a key
-  assertEquals(count(chartsOf("J2", "ci"), /<figure>/g), 8);
+  assertEquals(count(together, /color-mix/g), 4 * 5 * 2); // the paper's are paler
+  const apart = chartsOf("J2", "ci");
+  assertEquals([count(apart, /<figure>/g), count(apart, /color-mix/g)], [8, 0]);
   const sequential = chartsOf("S1", "paper");
   assertEquals(count(sequential, /<figure>/g), 1);
   assertStringIncludes(sequential, "<title>LwF, paper: 97.1 % at 95.3 %</title>");
@@ -406,6 +409,14 @@ Deno.test("Markdown is laid out as deno fmt would", async () => {
     }).output();
     assert(success, new TextDecoder().decode(stderr));
   });
+});
+
+Deno.test("no line of Markdown ends in code or begins like an item of a list", () => {
+  const word = "x".repeat(96);
+  for (const next of ["`a b c d`", "3. x", "- x", "# x"]) {
+    const text = renderMarkdown([{ kind: "text", text: `${word} ${next}` }]);
+    assert(text === `${word}\n${next}\n` ? next[0] === "`" : text.startsWith(`${word} ${next[0]}`));
+  }
 });
 
 Deno.test("names cannot break Markdown or HTML", () => {
