@@ -22,18 +22,17 @@ export function accuracyTable(subject: Subject): Table {
     ]),
   ];
   const rows = subject.networks.map((key) => {
-    const inPaper = subject.inPaper(key);
-    const paper = published ? paperCells(inPaper, tasks.length) : [];
-    const ours = [
-      ...tasks.map((_, task) => formatAccuracy(results?.accuracy(key, task) ?? NO_VALUES)),
-      formatAccuracy(results ? averageAccuracy(results, key) : NO_VALUES, 2),
-    ];
     const seeds = results?.cellsOf(key.method).length ?? 0;
-    return [
-      subject.label(key),
-      String(seeds),
-      ...ours.flatMap((cell, i) => [cell, ...paper.slice(i, i + 1)]),
+    // What has run may still have no network of this level for a task.
+    const format = (values: BySeed = NO_VALUES, digits?: number) =>
+      seeds > 0 && values.size === 0 ? NONE : formatAccuracy(values, digits);
+    const ours = [
+      ...tasks.map((_, task) => format(results?.accuracy(key, task))),
+      format(results && averageAccuracy(results, key), 2),
     ];
+    const paper = published ? paperCells(subject.inPaper(key), tasks.length) : [];
+    const cells = ours.flatMap((cell, i) => [cell, ...paper.slice(i, i + 1)]);
+    return [subject.label(key), String(seeds), ...cells];
   });
   return { kind: "table", label: `Accuracy, ${subject.title}`, columns, rows };
 }

@@ -7,7 +7,7 @@ import { median } from "./statistics.ts";
 import type { Subject } from "./subject.ts";
 import { methodLabel, NONE, NOT_RUN } from "./wording.ts";
 
-/** One network of each task, in each cell of its method. */
+/** One network of each task that has it, in each cell of its method. */
 type ByTask = Found[][];
 
 /** What the table says about the networks of a row. */
@@ -63,11 +63,14 @@ export function costBlocks(subject: Subject): Block[] {
   }));
   const columns = FIGURES.flatMap(({ title: group, ours, paper }) => {
     const our = {
-      ...{ group, title: "ours" },
+      group,
+      title: "ours",
       cells: rows.map(({ found }) => found.flat().length > 0 ? ours(found, subject) : NOT_RUN),
     };
     const theirs = {
-      ...{ group, title: "paper", soft: true },
+      group,
+      title: "paper",
+      soft: true,
       cells: rows.map(({ inPaper }) => (inPaper && paper?.(inPaper)) ?? NONE),
     };
     return theirs.cells.some((cell) => cell !== NONE) ? [our, theirs] : [our];
@@ -148,7 +151,7 @@ function timed(
   format: (value: number) => string,
 ): string {
   const timings = timingsOf(results!);
-  const densities = byTask.map((found) => results!.share(found[0]!));
+  const densities = byTask.flatMap(([first]) => first ? [results!.share(first)] : []);
   const alike = Math.max(...densities) < 1.1 * Math.min(...densities);
   const timedTask = published?.timedTask;
   return timings.flatMap((timing, i) => {
@@ -164,13 +167,14 @@ function timed(
   }).join(", ");
 }
 
-/** The median of each task. */
+/** The median of each task that has any. */
 function ofTasks(
   byTask: ByTask,
   value: (found: Found) => number,
   format: (value: number) => string,
 ): string {
-  return each(byTask.map((found) => median(found.map(value))), format);
+  const found = byTask.filter((ofTask) => ofTask.length > 0);
+  return each(found.map((ofTask) => median(ofTask.map(value))), format);
 }
 
 /** One if they look the same, both of two, or the first and the last: "7.46 to 29.8 M". */

@@ -62,7 +62,8 @@ function accuracyRows(subject: Subject, key: NetworkKey): Row[] {
   const { published, paper, results, tasks } = subject;
   const row = {
     ...rowOf(subject, key, published?.table),
-    ...{ metric: "accuracy_percent", statistic: "mean" },
+    metric: "accuracy_percent",
+    statistic: "mean",
   };
   const reprinted = subject.inPaper(key)?.reprinted ?? [];
   return [
@@ -80,7 +81,9 @@ function accuracyRows(subject: Subject, key: NetworkKey): Row[] {
     },
     ...reprinted.map((value, task) => ({
       ...rowOf(subject, key, published?.table),
-      ...{ task: tasks[task]!, metric: "accuracy_percent_reprinted", published: value },
+      task: tasks[task]!,
+      metric: "accuracy_percent_reprinted",
+      published: value,
     })),
   ];
 }
@@ -137,7 +140,9 @@ function costRows(subject: Subject, key: NetworkKey): Row[] {
       const isTheirs = !timed || (published?.timedTask ?? task) === task;
       const row: Row = {
         ...rowOf(subject, key, published?.costTable ?? published?.table),
-        ...{ task: name, metric, statistic: "median" },
+        task: name,
+        metric,
+        statistic: "median",
         published: !isTheirs ? undefined : typeof theirs === "object" ? theirs[task] : theirs,
       };
       const found = results?.find(key, task) ?? [];

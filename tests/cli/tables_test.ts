@@ -338,6 +338,15 @@ Deno.test("a scenario of one's own has tables without the paper's columns", () =
   const text = textOf(sectionOf(subject));
   assertMatch(text, /\*\*(holds|does not hold)\*\*: The best level beats NestedNet/);
   assertNotMatch(text, /undefined|NaN|The paper:|in the paper/);
+  // A task that has only the lowest level.
+  const tasks = OWN.tasks.map((task, i) => i === 0 ? { ...task, levels: [1] } : task);
+  const settings = { ...OWN, tasks };
+  const partly = subjectOf(
+    cellsOf(["dvn"], { scenario: "partly", scale: "own", settings, accuracy: () => 50 }),
+  );
+  const row = read(accuracyTable(partly))["DVN, level 2"]!;
+  assertEquals([row["tiny-imagenet ours"], row["cifar-100 ours"]], ["–", "50.0 ± 0.0"]);
+  assertNotMatch(textOf(sectionOf(partly)), /undefined|NaN/);
   // Another number of tasks than the paper's scenario of that name.
   const named = subjectOf(cells.map((cell) => ({ ...cell, scenario: "J1" })));
   assertNotMatch(textOf(sectionOf(named)), /undefined|NaN|Table 1/);
