@@ -149,7 +149,7 @@ export class DeepVirtualNetwork {
     ) => {
       const old = values.get(source);
       const now = values.get(target);
-      if (!old || !now || source === target) return; // shared by all
+      if (!old || !now) return; // shared by all
       for (const [at, into] of moves) now[into] = old[at]!;
       this.store.write(target, now);
     };

@@ -94,7 +94,7 @@ interface CurrentPhase {
   evaluators: Evaluator[];
   /** The network as it was when the phase began, if a loss compares with it. */
   old?: DeepVirtualNetwork;
-  /** Where the scenario keeps the best epoch: the weights of the phase's best so far. */
+  /** Where the scenario keeps the best epoch: the weights of the phase's best so far, the first of equals. */
   best?: { accuracy: number; store: ParamStore };
 }
 

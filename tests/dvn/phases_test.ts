@@ -77,6 +77,14 @@ const RESUMED: [string, Scenario][] = [
   ],
 ];
 
+/** Whether a run's last checkpoint has a momentum that is not zero. */
+function hasMomentum(events: TrainEvent[]): boolean {
+  const { tensors } = decodeSafeTensors(lastCheckpoint(events).state);
+  return [...tensors].some(([name, { data }]) =>
+    name.startsWith("momentum.") && data.some((value) => value !== 0)
+  );
+}
+
 for (const [how, scenario] of RESUMED) {
   Deno.test(`a run of two phases, stopped and resumed, equals an unbroken one, bit for bit: ${how}`, async () => {
     const data = validatedData();
@@ -98,6 +106,7 @@ for (const [how, scenario] of RESUMED) {
     for (const step of [18, 10]) {
       const before = await trainFresh(scenario, { data, stopAfter: step });
       assertEquals(lastCheckpoint(before).step, step);
+      assertEquals(hasMomentum(before), step > 10);
       const after = await resume(before);
       assertEquals(ofType(after, "phase").map(({ name }) => name), ["b"]);
     }
@@ -105,6 +114,7 @@ for (const [how, scenario] of RESUMED) {
     const boundary = unbroken.findIndex(({ type }) => type === "checkpoint");
     const before = unbroken.slice(0, boundary + 1);
     assertEquals(lastCheckpoint(before).step, 10);
+    assert(hasMomentum(before));
     await resume(before);
   });
 }
@@ -174,6 +184,42 @@ Deno.test("a phase ends with the weights of its best epoch, by the tasks that it
   net.destroy();
 });
 
+Deno.test("of epochs that are equally good the first is kept", async () => {
+  // So slow that no answer changes.
+  const training = { batchSize: 5, learningRate: 1e-9 };
+  const scenario = sequentialScenario({
+    ...{ sequential: undefined, reportedEpoch: { validation: 0.3 }, training },
+    batchNorm: { ...batchNorm, statistics: "recalibrated" },
+  });
+  const events = await trainFresh(scenario, { data: validatedData(), checkpointEvery: 1 });
+  const [first, second] = ofType(events, "evaluation").map(({ networks }) =>
+    meanAccuracy(networks)
+  );
+  assertEquals(first, second);
+  const [one, last] = ofType(events, "checkpoint").map(({ weights }) => decodeSafeTensors(weights));
+  assertEquals(last!.tensors, one!.tensors);
+});
+
+Deno.test("the learning rate's schedule is stretched over the epochs of each phase", async () => {
+  const scenario = tinyScenario();
+  Object.assign(scenario.training, {
+    batchSize: 14, // one step an epoch
+    epochs: 4,
+    learningRate: 1,
+    schedule: { kind: "step", milestones: [2, 3], factor: 0.5 },
+  });
+  const [joint] = dvnMethod.runs(scenario)[0]!.phases;
+  const phases = [{ ...joint!, epochs: 2 }, { ...joint!, epochs: 4 }];
+  const run: Run = { method: "made up", name: "all", scenario, phases };
+  const events = await trainFresh(scenario, { run, evaluateEvery: 9 });
+  assertEquals(
+    ofType(events, "step").map(({ learningRate }) => learningRate),
+    [1, 0.5, 1, 1, 0.5, 0.25],
+  );
+  const evaluated = ofType(events, "evaluation").map(({ epoch }) => epoch);
+  assertEquals(evaluated, [2, 6]); // the last of each phase
+});
+
 Deno.test("updates of a step are done one after another, and leave alone what no loss of theirs touches", async () => {
   const scenario = tinyScenario();
   scenario.training.batchSize = 14; // one step an epoch
@@ -219,23 +265,25 @@ Deno.test("of drawn levels the lowest and the highest learn at each step, and th
     backbone: { kind: "custom", widths: [5], blocks: 1 },
     units: 5,
     levels: [1, 2, 3, 4, 5],
-    orders: "same",
-    tasks: [{ name: "a", dataset: "made" }],
   });
-  Object.assign(scenario.training, { levelSampling: "sandwich", batchSize: 2, epochs: 10 });
-  const steps = 70;
-  const images = [0, 0, 0, 0, 0];
+  const training = { mixing: "alternate", levelSampling: "sandwich", batchSize: 2, epochs: 5 };
+  Object.assign(scenario.training, training);
+  const steps = 35;
+  const learnt: Record<string, number[]> = { a: [0, 0, 0, 0, 0], b: [0, 0, 0, 0, 0] };
   for (const { networks } of ofType(await trainFresh(scenario), "step")) {
-    for (const { level, count } of networks) images[level - 1]! += count;
+    for (const { task, level, count } of networks) learnt[task]![level - 1]! += count / 2;
   }
-  const [lowest, ...others] = images.map((count) => count / 2);
-  const highest = others.pop();
-  assertEquals([lowest, highest], [steps, steps]);
-  assertEquals(others.reduce((sum, count) => sum + count), steps);
-  // A third of the steps each, give or take three standard deviations.
-  const deviation = Math.sqrt(steps * 1 / 3 * 2 / 3);
-  for (const count of others) {
-    assert(Math.abs(count - steps / 3) < 3 * deviation, `${others}`);
+  const { a, b } = learnt as Record<"a" | "b", number[]>;
+  for (const task of [a, b]) {
+    assertEquals([task[0], task[4]], [steps, steps]);
+    assertEquals(task[1]! + task[2]! + task[3]!, steps);
+  }
+  assertNotEquals(a, b); // each update draws for itself
+  // A third of the draws each, give or take three standard deviations.
+  const deviation = Math.sqrt(2 * steps * 1 / 3 * 2 / 3);
+  for (const level of [1, 2, 3]) {
+    const drawn = a[level]! + b[level]!;
+    assert(Math.abs(drawn - 2 * steps / 3) < 3 * deviation, `${a} and ${b}`);
   }
 });
 

@@ -1,14 +1,16 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import type { TaskData } from "../../dvn/data.ts";
 import { ImageOrder } from "../../dvn/image_order.ts";
+import { featureExtraction } from "../../dvn/methods/feature_extraction.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { Recalibration } from "../../dvn/recalibration.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { train } from "../../dvn/trainer.ts";
+import { decodeSafeTensors } from "../../nn/safetensors.ts";
 import { testGpu } from "../gpu.ts";
 import * as reference from "../reference/mod.ts";
 import { tinyData, tinyScenario } from "./tiny.ts";
-import { SEQUENTIAL } from "./training.ts";
+import { lastCheckpoint, ofType, SEQUENTIAL, trainFresh } from "./training.ts";
 
 function scenarioOf(
   batchNorm: Partial<Scenario["batchNorm"]>,
@@ -119,4 +121,21 @@ Deno.test("a task whose images are gone is measured on those of the new one", as
   const changed = differing(arrays, await measure(net, 0, tinyData.a!));
   assert(changed.includes("a.level1.final.bn.running"));
   net.destroy();
+});
+
+Deno.test("frozen features keep the statistics that their heads have learnt with", async () => {
+  const scenario = scenarioOf({ statistics: "recalibrated" }, { sequential: SEQUENTIAL });
+  const [run] = featureExtraction.runs(scenario);
+  const events = await trainFresh(run!.scenario, { run: run! });
+  const { tensors } = decodeSafeTensors(lastCheckpoint(events).weights);
+  const measured = [...tensors.keys()].filter((name) => /^(stem\.)?b\..*\.running$/.test(name));
+  assertEquals(measured.length, 1 + 4);
+  for (const name of measured) {
+    const ofA = tensors.get(name.replace(/(^|\.)b\./, "$1a."))!.data;
+    assertEquals(tensors.get(name)!.data, ofA, name);
+  }
+  // The first task is scored on, though nothing of it learns.
+  const scored = ofType(events, "evaluation")
+    .map(({ networks }) => networks.map(({ task }) => task).join());
+  assertEquals(scored, ["a", "a", "a,b", "a,b"]);
 });
