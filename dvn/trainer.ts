@@ -86,7 +86,8 @@ interface PlannedPhase extends Phase {
 
 /** A phase that is under way. */
 interface CurrentPhase {
-  updates: { variants: UpdatePlan[] }[];
+  /** Of each update its variants. */
+  updates: UpdatePlan[][];
   /** Of the tasks whose images are shown. */
   orders: Map<number, ImageOrder>;
   counters: Counters;
@@ -127,13 +128,19 @@ class Trainer {
 
   #checkData(): void {
     const { scenario, tasks } = this.net;
-    for (const { name, height, width, channels } of tasks) {
+    for (const { name, classes, height, width, channels } of tasks) {
       const found = this.data[name];
       if (!found) throw new RangeError(`train: no data for task ${name}`);
       if (found.height !== height || found.width !== width || found.channels !== channels) {
         throw new RangeError(
           `train: task ${name} was made for pictures of ${height}x${width}x${channels}, its data ` +
             `has ${found.height}x${found.width}x${found.channels}`,
+        );
+      }
+      if (found.classes.length !== classes.length) {
+        throw new RangeError(
+          `train: task ${name} was made for ${classes.length} classes, its data has ` +
+            `${found.classes.length}`,
         );
       }
       if (scenario.reportedEpoch !== "last" && !found.validation?.length) {
@@ -209,7 +216,7 @@ class Trainer {
    */
   async #begin(phase: PlannedPhase, resumed: SafeTensors | undefined): Promise<void> {
     const { net } = this;
-    this.#end();
+    this.destroy();
     if (!resumed) {
       for (const { from, to } of phase.copies ?? []) await net.copyTask(from, to);
       net.store.clearMomentum();
@@ -239,14 +246,14 @@ class Trainer {
     }
     const counters = (tape: Tape, loss: LossTerm) =>
       current.counters.tensor(tape, networks.findIndex((each) => isSame(each, loss)));
+    const { frozen } = phase;
+    const { old } = current;
     for (const { variants } of phase.updates) {
       const plans: UpdatePlan[] = [];
-      current.updates.push({ variants: plans });
+      current.updates.push(plans);
       for (const variant of variants) {
-        const label = `train ${phase.name}`;
-        const { frozen } = phase;
-        const { old } = current;
-        plans.push(await compileUpdate(label, net, variant, { old, frozen, counters }));
+        const context = { old, frozen, counters };
+        plans.push(await compileUpdate(`train ${phase.name}`, net, variant, context));
       }
     }
     for (const task of new Set(losses.map(shownTask))) {
@@ -310,7 +317,7 @@ class Trainer {
   #submitStep({ start, stepsPerEpoch, schedule }: PlannedPhase): number {
     const { seed, training } = this.net.scenario;
     const rate = learningRate(this.#step - start, stepsPerEpoch, schedule);
-    this.#current!.updates.forEach(({ variants }, index) => {
+    this.#current!.updates.forEach((variants, index) => {
       const drawn = variants.length === 1
         ? 0
         : new Random(seed, "variant", index, this.#step).below(variants.length);
@@ -470,6 +477,12 @@ class Trainer {
           `checkpoint of method ${method}, run ${name}`,
       );
     }
+    if (canonical(JSON.parse(file.metadata.scenario!)) !== canonical(net.scenario)) {
+      throw new RangeError(
+        "train: the checkpoint is of another scenario than the network; resume with the scenario " +
+          "that it was trained with",
+      );
+    }
     net.restore(file);
     for (const name of net.store.params.keys()) {
       const tensor = training.tensors.get(MOMENTUM + name);
@@ -481,18 +494,14 @@ class Trainer {
   }
 
   /** Frees what the current phase holds. */
-  #end(): void {
+  destroy(): void {
     if (!this.#current) return;
     const { updates, counters, recalibrations, evaluators, old, best } = this.#current;
-    for (const { plan } of updates.flatMap(({ variants }) => variants)) plan.destroy();
+    for (const { plan } of updates.flat()) plan.destroy();
     for (const each of [counters, ...recalibrations, ...evaluators]) each.destroy();
     old?.destroy();
     best?.store.destroy();
     this.#current = undefined;
-  }
-
-  destroy(): void {
-    this.#end();
   }
 }
 

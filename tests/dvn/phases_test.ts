@@ -407,6 +407,10 @@ Deno.test("train() refuses data and runs that do not fit its network", async () 
     "train: task b was made for pictures of 4x4x1, its data has 8x4x1",
     { data: { a: a!, b: { ...b!, height: 8 } } },
   );
+  await refuses(
+    "train: task b was made for 3 classes, its data has 2",
+    { data: { a: a!, b: { ...b!, classes: ["dark", "bright"] } } },
+  );
   const scenario = sequentialScenario({ reportedEpoch: { validation: 0.3 } });
   const message =
     "train: the best epoch is to be kept, and task b has no validation images; split " +

@@ -78,7 +78,7 @@ Deno.test("a finished run can be resumed: it has nothing left to do", async () =
   assertEquals(lastCheckpoint(resumed).weights, lastCheckpoint(events).weights);
 });
 
-Deno.test("resume refuses weights and state of two checkpoints, or of another run", async () => {
+Deno.test("resume refuses weights and state of two checkpoints, of another run or scenario", async () => {
   const events = await trainFresh(tinyScenario(), { checkpointEvery: 1 });
   const [early, late] = ofType(events, "checkpoint") as [Checkpoint, Checkpoint];
   await assertRejects(
@@ -93,6 +93,14 @@ Deno.test("resume refuses weights and state of two checkpoints, or of another ru
     RangeError,
     "train: weights (method dvn, run all, step 4) and training state (method dvn, run all, step 4) " +
       "must be the two files of one checkpoint of method dvn, run b",
+  );
+  const longer = tinyScenario();
+  longer.training.epochs = 9;
+  await assertRejects(
+    () => trainFresh(longer, { resume: early }),
+    RangeError,
+    "train: the checkpoint is of another scenario than the network; resume with the scenario that " +
+      "it was trained with",
   );
 });
 
