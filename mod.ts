@@ -32,6 +32,7 @@ export { add, relu } from "./nn/ops/elementwise.ts";
 export { globalAveragePool } from "./nn/ops/global_average_pool.ts";
 export { l2Normalize, type L2NormalizeOptions } from "./nn/ops/l2_normalize.ts";
 export { linear } from "./nn/ops/linear.ts";
+export { matmul } from "./nn/ops/matmul.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
 export { sgd } from "./nn/optim/sgd.ts";
 

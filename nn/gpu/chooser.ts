@@ -9,9 +9,10 @@ import type { Driver } from "./gpu.ts";
 interface Tuning {
   /** Pixels a lane of a convolution makes. */
   convRows: number;
-  /** Lanes wanted of a weight gradient and of a reduction. */
+  /** Lanes wanted of a weight gradient, of a reduction and of a matrix product. */
   dwLanes: number;
   reductionLanes: number;
+  matmulLanes: number;
   /** Pixels a lane of an element-wise kernel goes through. */
   elementwiseChunk: number;
 }
@@ -26,18 +27,21 @@ const TUNING: Record<Driver, Tuning> = {
     convRows: 8,
     dwLanes: 128,
     reductionLanes: 128,
+    matmulLanes: 128,
     elementwiseChunk: 64,
   },
   swiftshader: {
     convRows: 4,
     dwLanes: 128,
     reductionLanes: 128,
+    matmulLanes: 128,
     elementwiseChunk: 64,
   },
   gpu: {
     convRows: 8,
     dwLanes: 32768,
     reductionLanes: 8192,
+    matmulLanes: 32768,
     elementwiseChunk: 2,
   },
 };
@@ -62,6 +66,33 @@ export function dwTile(
   const lanes = taps * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
+}
+
+/** Register tile of a matrix product with [rows, columns] results. */
+export function matmulTile(driver: Driver, rows: number, columns: number): Tile {
+  return evenTile(driver, rows, ceilDiv(columns, 4), { rows: 8, columns: 4 });
+}
+
+/** Register tile of the gradient [c, m] of a matrix product's right operand. */
+export function matmulDwTile(driver: Driver, c: number, m: number): Tile {
+  return evenTile(driver, ceilDiv(c, 4), ceilDiv(m, 4), { rows: 2, columns: 4 });
+}
+
+/**
+ * The largest tile that leaves lanes enough, cut to fit the edges. Columns give way first: they cost
+ * four loads each, rows one. On software that is where it ends: fewer rows take longer in few lanes too,
+ * while few columns compile four times as fast and cost next to nothing.
+ */
+function evenTile(driver: Driver, rows: number, columns: number, most: Tile): Tile {
+  const tile = { ...most };
+  const lanes = () => ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.columns);
+  while (lanes() < TUNING[driver].matmulLanes) {
+    if (tile.columns > 1) tile.columns /= 2;
+    else if (tile.rows > 1 && driver === "gpu") tile.rows /= 2;
+    else break;
+  }
+  const even = (count: number, most: number) => ceilDiv(count, ceilDiv(count, most));
+  return { rows: even(rows, tile.rows), columns: even(columns, tile.columns) };
 }
 
 /** Pixels that a lane of a per-channel reduction sums up. */

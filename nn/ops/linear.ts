@@ -1,4 +1,5 @@
-import { linearDwKernel, linearDxKernel, linearKernel } from "../../shaders/linear.ts";
+import { matmulDwKernel, matmulKernel, padRowsKernel } from "../../shaders/matmul.ts";
+import { matmulDwTile, matmulTile } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Param, ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -30,27 +31,36 @@ export function linear(
         `[${m}], got [${x.shape}] and [${bias.shape}]`,
     );
   }
-  const values = tape.param(store, weight);
+  const { driver } = tape.gpu;
+  const [n, c4] = x.shape as [number, number];
+  // The kernels read whole vec4s; in the arena the last one is whole.
+  const { values: page } = store.pages[weight.page]!;
+  const values = tape.bound(weight.name, [padChannels(c * m)], page, weight.offset * 4);
   const { y } = tape.run(
-    linearKernel,
-    { x, weight: values, bias: tape.param(store, bias) },
-    { y: [x.shape[0]!, m] },
-    undefined,
+    matmulKernel,
+    { a: x, b: values, bias: tape.param(store, bias) },
+    { y: [n, m] },
+    { shape: [c, m], transposed: false, add: true, tile: matmulTile(driver, n, m) },
   );
-  tape.onBackward(y, (dy) => {
-    const { gradient: dweight, adds: [addWeight] } = tape.gradientSink(
-      store,
-      weight,
-    );
+  tape.onBackward(y, (gradient) => {
+    let dy = gradient;
+    if (n * m % 4) { // its last vec4 is not whole
+      dy = tape.run(padRowsKernel, { x: dy }, { y: [n, padChannels(m)] }, undefined).y;
+    }
+    const { gradient: dw, adds: [addWeight] } = tape.gradientSink(store, weight);
     const { gradient: dbias, adds: [addBias] } = tape.gradientSink(store, bias);
-    tape.run(linearDwKernel, { x, dy, dweight, dbias }, {}, {
+    tape.run(matmulDwKernel, { x, dy, dw, dbias }, {}, {
       addWeight: addWeight!,
       addBias: addBias!,
+      tile: matmulDwTile(driver, c, m),
     });
     if (!x.needsGradient) return;
-    const { dx } = tape.run(linearDxKernel, { dy, weight: values }, {
-      dx: x.shape,
-    }, undefined);
+    const { y: dx } = tape.run(
+      matmulKernel,
+      { a: dy, b: values, bias: values },
+      { y: x.shape },
+      { shape: [c, m], transposed: true, add: false, tile: matmulTile(driver, n, c4) },
+    );
     tape.setGradient(x, tape.sum(tape.gradient(x), dx));
   });
   return y;

@@ -105,7 +105,7 @@ Deno.test("withoutGradient() spares the backward pass of what is recorded inside
   await store.allocate();
   try {
     const tape = new Tape(gpu);
-    const x = tape.input("x", [3, 4], true);
+    const x = tape.input("x", [4, 4], true);
     const frozen = tape.withoutGradient(() => {
       tape.withoutGradient(() => relu(tape, x));
       return linear(tape, store, x, weight, bias); // after an inner one
@@ -121,11 +121,11 @@ Deno.test("withoutGradient() spares the backward pass of what is recorded inside
     );
     const y = linear(tape, store, frozen, headWeight, headBias);
     assertEquals(y.needsGradient, true);
-    tape.setGradient(y, tape.input("dy", [3, 2]));
+    tape.setGradient(y, tape.input("dy", [4, 2]));
     const forward = tape.dispatches.length;
     tape.backward();
     const backward = tape.dispatches.slice(forward).map(({ label }) => label);
-    assertEquals(backward, ["linear_dw"], "the head's parameters alone");
+    assertEquals(backward, ["matmul_dw"], "the head's parameters alone");
     assertEquals(tape.gradient(x), undefined);
     const gradients: string[] = [];
     tape.touchedRanges((param) => {

@@ -6,6 +6,7 @@ import { crossEntropyCases } from "./cross_entropy_cases.ts";
 import { elementwiseCases } from "./elementwise_cases.ts";
 import { l2NormalizeCases } from "./l2_normalize_cases.ts";
 import { linearCases } from "./linear_cases.ts";
+import { matmulCases } from "./matmul_cases.ts";
 import { sgdCases } from "./sgd_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
 import type { OpCase } from "./harness.ts";
@@ -20,6 +21,7 @@ export const cases: OpCase[] = [
   ...elementwiseCases,
   ...l2NormalizeCases,
   ...linearCases,
+  ...matmulCases,
   ...sgdCases,
   ...shortcutCases,
 ];

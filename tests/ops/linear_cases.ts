@@ -11,10 +11,22 @@ import { type OpCase, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
 
+/**
+ * Heads, one picture, hidden layers; rows that start inside a vec4, ends inside a tile, a last workgroup
+ * of one lane.
+ */
 const SHAPES: reference.LinearShape[] = [
   { n: 1, c: 1, m: 1 },
+  { n: 2, c: 3, m: 2 },
+  { n: 4, c: 5, m: 3 },
   { n: 3, c: 21, m: 5 },
+  { n: 32, c: 64, m: 5 },
   { n: 67, c: 6, m: 10 },
+  { n: 2, c: 12, m: 172 },
+  { n: 1, c: 512, m: 200 },
+  { n: 70, c: 130, m: 71 },
+  { n: 69, c: 131, m: 100 },
+  { n: 128, c: 512, m: 512 },
 ];
 
 const declare = (
@@ -87,6 +99,59 @@ export const linearCases: OpCase[] = [
       );
     },
   },
+  {
+    name: "linear() adds to the gradients of parameters used twice up to the edges",
+    run: async (gpu) => {
+      const shape = { n: 4, c: 53, m: 53 };
+      const { n, c, m } = shape;
+      const x = random([n, c], 1), z = random([n, c], 2), dy = random([n, m], 3);
+      const w = random([c, m], 4), b = random([m], 5);
+      const got = await runOp(gpu, {
+        inputs: {
+          x: { shape: [n, c], values: x, padded: true },
+          z: { shape: [n, c], values: z, padded: true },
+        },
+        declare: (store) => ({
+          w: declare(store, "w", [c, m], w),
+          b: declare(store, "b", [m], b),
+        }),
+        record: (tape, { x, z }, { w, b }, store) =>
+          add(tape, linear(tape, store, x, w, b), linear(tape, store, z, w, b)),
+        dy: { shape: [n, m], values: dy },
+        runs: 2,
+      });
+      const ofX = reference.linearGrad(dy, x, w, shape);
+      const ofZ = reference.linearGrad(dy, z, w, shape);
+      const tolerance = f32Tolerance(2 * n);
+      assertClose(got.gradients.get("w")!, reference.add(ofX.dw, ofZ.dw), tolerance);
+      assertClose(got.gradients.get("b")!, reference.add(ofX.db, ofZ.db), tolerance);
+    },
+  },
+  // Vec4s reach into the next row: n * m is a multiple of 4, and is not.
+  ...[4, 3].map((n): OpCase => ({
+    name: `linear() keeps ${n} rows apart: one that is not finite spoils no other`,
+    run: async (gpu) => {
+      const c = 6, m = 5;
+      const spoil = (values: Float64Array) =>
+        values.fill(NaN, values.length / n, values.length / n * 2);
+      const x = spoil(random([n, c], 1)), dy = spoil(random([n, m], 2));
+      const got = await runOp(gpu, {
+        inputs: { x: { shape: [n, c], values: x, padded: true } },
+        declare: (store) => ({
+          weight: declare(store, "weight", [c, m], random([c, m], 3)),
+          bias: declare(store, "bias", [m], random([m], 4)),
+        }),
+        record: (tape, { x }, { weight, bias }, store) => linear(tape, store, x, weight, bias),
+        dy: { shape: [n, m], values: dy },
+      });
+      const spoilt = (values: Float32Array) => Array.from(values, Number.isNaN);
+      assertEquals(spoilt(got.y), Array.from({ length: n * m }, (_, i) => Math.floor(i / m) === 1));
+      assertEquals(
+        spoilt(got.dx.x),
+        Array.from({ length: n * c }, (_, i) => Math.floor(i / c) === 1),
+      );
+    },
+  })),
   {
     name: "linear() says what does not fit",
     run: async (gpu) => {

@@ -1,0 +1,113 @@
+// Gradients of matmul.wgsl's right operand and of its bias, set or, with ADD and addBias, added to what
+// is there. f32, row-major.
+// x: [n, c4] (c columns, then padding), dy: [n, m] or padded  ->  dw: [c, m] = x^T dy,
+// dbias: [m] = column sums of dy
+//
+// A lane makes 4 * ROWS rows by 4 * COLUMNS columns of dw; the last lanes make 4 columns of dbias each.
+// UNALIGNED: rows of dy are no whole number of vec4s.
+const ROWS: u32 = 2u;
+const COLUMNS: u32 = 4u;
+const ADD: bool = false;
+const UNALIGNED: bool = false;
+const LANES: u32 = 64u;
+
+struct Extents {
+  n: u32, c: u32, m: u32,
+  xStride: u32, dyStride: u32,
+  columnTiles: u32,
+  tiles: u32,
+  addBias: u32,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> dw: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dbias: array<f32>;
+@group(0) @binding(4) var<uniform> e: Extents;
+
+/** dy[row][column + 4 q], and the three after it, which past the end of a row are others'. */
+fn dy4(row: u32, column: u32, q: u32) -> vec4f {
+  let i = row * e.dyStride + column;
+  if (!UNALIGNED) { return dy[i / 4u + q]; }
+  return unaligned(dy[i / 4u + q], dy[i / 4u + q + 1u], i % 4u);
+}
+
+/** Makes four columns of dbias. */
+fn sum_columns(column: u32) {
+  var sum: vec4f;
+  for (var row = 0u; row < e.n; row++) {
+    sum += dy4(row, column, 0u);
+  }
+  for (var j = 0u; j < min(4u, e.m - column); j++) {
+    dbias[column + j] = select(sum[j], dbias[column + j] + sum[j], e.addBias != 0u);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
+        @builtin(local_invocation_index) lane: u32) {
+  let i = (group.y * groups.x + group.x) * LANES + lane;
+  if (i >= e.tiles) {
+    let column = 4u * (i - e.tiles);
+    if (column < e.m) { sum_columns(column); }
+    return;
+  }
+  let first = i / e.columnTiles * 4u * ROWS;
+  let column = i % e.columnTiles * 4u * COLUMNS;
+  let lastColumn = e.m - 1u;
+
+  var sum: array<vec4f, 4u * ROWS * COLUMNS>;
+  if (ADD) {
+    // unroll
+    for (var p = 0u; p < ROWS; p++) {
+      // unroll
+      for (var s = 0u; s < 4u; s++) {
+        let start = min(first + 4u * p + s, e.c - 1u) * e.m;
+        // unroll
+        for (var q = 0u; q < COLUMNS; q++) {
+          let k = start + min(column + 4u * q + vec4u(0u, 1u, 2u, 3u), vec4u(lastColumn));
+          sum[(4u * p + s) * COLUMNS + q] = vec4f(dw[k.x], dw[k.y], dw[k.z], dw[k.w]);
+        }
+      }
+    }
+  }
+  for (var row = 0u; row < e.n; row++) {
+    var g: array<vec4f, COLUMNS>;
+    // unroll
+    for (var q = 0u; q < COLUMNS; q++) {
+      g[q] = dy4(row, column, q);
+    }
+    // unroll
+    for (var p = 0u; p < ROWS; p++) {
+      let v = x[(row * e.xStride + first) / 4u + p];
+      // unroll
+      for (var q = 0u; q < COLUMNS; q++) {
+        sum[(4u * p + 0u) * COLUMNS + q] += v.x * g[q];
+        sum[(4u * p + 1u) * COLUMNS + q] += v.y * g[q];
+        sum[(4u * p + 2u) * COLUMNS + q] += v.z * g[q];
+        sum[(4u * p + 3u) * COLUMNS + q] += v.w * g[q];
+      }
+    }
+  }
+  // Past the last row and the last column their values are written again, which takes no branches.
+  var values: array<vec4f, COLUMNS>;
+  // unroll
+  for (var p = 0u; p < ROWS; p++) {
+    // unroll
+    for (var s = 0u; s < 4u; s++) {
+      let row = first + 4u * p + s;
+      let start = min(row, e.c - 1u) * e.m;
+      var value = 0.0;
+      // unroll
+      for (var q = 0u; q < COLUMNS; q++) {
+        values[q] = select(values[q], sum[(4u * p + s) * COLUMNS + q], row < e.c);
+        // unroll
+        for (var j = 0u; j < 4u; j++) {
+          let c = column + 4u * q + j;
+          value = select(value, values[q][j], c <= lastColumn);
+          dw[start + min(c, lastColumn)] = value;
+        }
+      }
+    }
+  }
+}
