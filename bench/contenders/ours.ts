@@ -1,0 +1,44 @@
+/** This project, through its library. */
+import { Gpu } from "../../nn/gpu/gpu.ts";
+import type { About, Contender } from "../contender.ts";
+import { copy, fma } from "../ceilings/ceilings.ts";
+import { batchNormJob, convJob, matmulJob } from "./ours_ops.ts";
+import { dvnJob, inferJob, levelJob, trainJob } from "./ours_networks.ts";
+
+export async function open(): Promise<Contender> {
+  return contenderOn(await Gpu.open());
+}
+
+export function contenderOn(gpu: Gpu): Contender {
+  const about: About = {
+    contender: "ours",
+    version: "at this commit",
+    adapter: gpu.describe(),
+    software: gpu.adapterClass === "software",
+  };
+  return {
+    about,
+    prepare(work) {
+      switch (work.op) {
+        case "matmul":
+          return matmulJob(gpu, work.size);
+        case "conv":
+          return convJob(gpu, work);
+        case "batchNorm":
+          return batchNormJob(gpu, work);
+        case "train":
+          return trainJob(gpu, work.net, work.batch);
+        case "infer":
+          return inferJob(gpu, work.net, work.batch);
+        case "dvn":
+          return dvnJob(gpu, work);
+        case "level":
+          return levelJob(gpu, work);
+        case "fma":
+          return fma(gpu, work);
+        case "copy":
+          return copy(gpu, work.by);
+      }
+    },
+  };
+}
