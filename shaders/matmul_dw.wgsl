@@ -25,9 +25,17 @@ struct Extents {
 @group(0) @binding(3) var<storage, read_write> dbias: array<f32>;
 @group(0) @binding(4) var<uniform> e: Extents;
 
-/** dy[row][column + 4 q], and the three after it, which past the end of a row are others'. */
+/** x[row][column + 4 p], and the three after it; zero past the last row. */
+fn x4(row: u32, column: u32, p: u32) -> vec4f {
+  return select(vec4f(), x[(row * e.xStride + column) / 4u + p], row < e.n);
+}
+
+/**
+ * dy[row][column + 4 q], and the three after it, which past the end of a row are others'. Past the last
+ * row comes the last again, which x's zeros take out.
+ */
 fn dy4(row: u32, column: u32, q: u32) -> vec4f {
-  let i = row * e.dyStride + column;
+  let i = min(row, e.n - 1u) * e.dyStride + column;
   if (!UNALIGNED) { return dy[i / 4u + q]; }
   return unaligned(dy[i / 4u + q], dy[i / 4u + q + 1u], i % 4u);
 }
@@ -71,21 +79,27 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  for (var row = 0u; row < e.n; row++) {
-    var g: array<vec4f, COLUMNS>;
-    // unroll
-    for (var q = 0u; q < COLUMNS; q++) {
-      g[q] = dy4(row, column, q);
-    }
+  // Four rows at a time: sums that do not fit into registers are loaded and stored less often.
+  for (var k = 0u; k < e.n; k += 4u) {
+    var v: array<mat4x4f, ROWS>;
     // unroll
     for (var p = 0u; p < ROWS; p++) {
-      let v = x[(row * e.xStride + first) / 4u + p];
       // unroll
-      for (var q = 0u; q < COLUMNS; q++) {
-        sum[(4u * p + 0u) * COLUMNS + q] += v.x * g[q];
-        sum[(4u * p + 1u) * COLUMNS + q] += v.y * g[q];
-        sum[(4u * p + 2u) * COLUMNS + q] += v.z * g[q];
-        sum[(4u * p + 3u) * COLUMNS + q] += v.w * g[q];
+      for (var j = 0u; j < 4u; j++) {
+        v[p][j] = x4(k + j, first, p);
+      }
+      v[p] = transpose(v[p]);
+    }
+    // unroll
+    for (var q = 0u; q < COLUMNS; q++) {
+      let m = mat4x4f(dy4(k, column, q), dy4(k + 1u, column, q), dy4(k + 2u, column, q),
+                      dy4(k + 3u, column, q));
+      // unroll
+      for (var p = 0u; p < ROWS; p++) {
+        // unroll
+        for (var s = 0u; s < 4u; s++) {
+          sum[(4u * p + s) * COLUMNS + q] += m * v[p][s];
+        }
       }
     }
   }
