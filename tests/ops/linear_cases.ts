@@ -127,6 +127,34 @@ export const linearCases: OpCase[] = [
       assertClose(got.gradients.get("b")!, reference.add(ofX.db, ofZ.db), tolerance);
     },
   },
+  {
+    name: "linear() reads nothing that a larger layer before it left in a shared texture",
+    run: async (gpu) => {
+      const wide = { n: 3, c: 64, m: 8 }, narrow = { n: 3, c: 8, m: 5 };
+      const x = random([3, 64], 1), dy = random([3, 5], 2);
+      const w = random([64, 8], 3), v = random([8, 5], 4), b = random([8], 5), a = random([5], 6);
+      const got = await runOp(gpu, {
+        inputs: { x: { shape: [3, 64], values: x } },
+        declare: (store) => ({
+          w: declare(store, "w", [64, 8], w),
+          b: declare(store, "b", [8], b),
+          v: declare(store, "v", [8, 5], v),
+          a: declare(store, "a", [5], a),
+        }),
+        record: (tape, { x }, { w, b, v, a }, store) =>
+          linear(tape, store, linear(tape, store, x, w, b), v, a),
+        dy: { shape: [3, 5], values: dy },
+      });
+      const hidden = reference.linear(x, w, b, wide);
+      const outer = reference.linearGrad(dy, hidden, v, narrow);
+      const inner = reference.linearGrad(outer.dx, x, w, wide);
+      const tolerance = f32Tolerance(65 * 8);
+      assertClose(got.y, reference.linear(hidden, v, a, narrow), tolerance);
+      assertClose(got.gradients.get("v")!, outer.dw, tolerance);
+      assertClose(got.gradients.get("w")!, inner.dw, tolerance);
+      assertClose(got.dx.x, inner.dx, tolerance);
+    },
+  },
   // Vec4s reach into the next row: n * m is a multiple of 4, and is not.
   ...[4, 3].map((n): OpCase => ({
     name: `linear() keeps ${n} rows apart: one that is not finite spoils no other`,
