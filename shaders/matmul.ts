@@ -67,7 +67,7 @@ export const matmulDwKernel = defineKernel<
     dwTiles(dw!, tile),
     addBias ? 1 : 0,
   ],
-  workgroups: ({ dw }, { tile }) => grid(dwTiles(dw!, tile) + ceilDiv(dw![1]!, 4)),
+  workgroups: ({ dw }, { tile }) => grid(dwTiles(dw!, tile)),
 });
 
 /** The same where b is no parameter: there is nothing to add to, and the column sums go unused. */

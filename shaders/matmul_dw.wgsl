@@ -3,7 +3,9 @@
 // x: [n, c4] (c columns, then padding), dy: [n, m] or padded  ->  dw: [c, m] = x^T dy,
 // dbias: [m] = column sums of dy
 //
-// A lane makes 4 * ROWS rows by 4 * COLUMNS columns of dw; the last lanes make 4 columns of dbias each.
+// A lane makes 4 * ROWS rows by 4 * COLUMNS columns of dw. All sum their columns of dy, too, of which
+// those with the first rows write dbias: a loop of its own, under a branch, makes lavapipe (Mesa 22.3)
+// lose memory, half a megabyte a dispatch.
 // UNALIGNED: rows of dy are no whole number of vec4s.
 const ROWS: u32 = 2u;
 const COLUMNS: u32 = 4u;
@@ -40,26 +42,11 @@ fn dy4(row: u32, column: u32, q: u32) -> vec4f {
   return unaligned(dy[i / 4u + q], dy[i / 4u + q + 1u], i % 4u);
 }
 
-/** Makes four columns of dbias. */
-fn sum_columns(column: u32) {
-  var sum: vec4f;
-  for (var row = 0u; row < e.n; row++) {
-    sum += dy4(row, column, 0u);
-  }
-  for (var j = 0u; j < min(4u, e.m - column); j++) {
-    dbias[column + j] = select(sum[j], dbias[column + j] + sum[j], e.addBias != 0u);
-  }
-}
-
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let i = (group.y * groups.x + group.x) * LANES + lane;
-  if (i >= e.tiles) {
-    let column = 4u * (i - e.tiles);
-    if (column < e.m) { sum_columns(column); }
-    return;
-  }
+  if (i >= e.tiles) { return; }
   let first = i / e.columnTiles * 4u * ROWS;
   let column = i % e.columnTiles * 4u * COLUMNS;
   let lastColumn = e.m - 1u;
@@ -79,6 +66,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
+  var bias: array<vec4f, COLUMNS>;
+  if (e.addBias != 0u && first == 0u) {
+    // unroll
+    for (var q = 0u; q < COLUMNS; q++) {
+      let k = min(column + 4u * q + vec4u(0u, 1u, 2u, 3u), vec4u(lastColumn));
+      bias[q] = vec4f(dbias[k.x], dbias[k.y], dbias[k.z], dbias[k.w]);
+    }
+  }
   // Four rows at a time: sums that do not fit into registers are loaded and stored less often.
   for (var k = 0u; k < e.n; k += 4u) {
     var v: array<mat4x4f, ROWS>;
@@ -94,6 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var q = 0u; q < COLUMNS; q++) {
       let m = mat4x4f(dy4(k, column, q), dy4(k + 1u, column, q), dy4(k + 2u, column, q),
                       dy4(k + 3u, column, q));
+      bias[q] += m * select(vec4f(), vec4f(1.0), k + vec4u(0u, 1u, 2u, 3u) < vec4u(e.n));
       // unroll
       for (var p = 0u; p < ROWS; p++) {
         // unroll
@@ -122,6 +118,17 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
           dw[start + min(c, lastColumn)] = value;
         }
       }
+    }
+  }
+  if (first != 0u) { return; }
+  var value = 0.0;
+  // unroll
+  for (var q = 0u; q < COLUMNS; q++) {
+    // unroll
+    for (var j = 0u; j < 4u; j++) {
+      let c = column + 4u * q + j;
+      value = select(value, bias[q][j], c <= lastColumn);
+      dbias[min(c, lastColumn)] = value;
     }
   }
 }
