@@ -50,12 +50,14 @@ export function verdicts(all: readonly Measurement[]): Verdict[] {
     const ids = new Set(opIds());
     const ratios = againstPeers(all, runtime, (id) => ids.has(id));
     const [worst] = ratios;
+    const measured = new Set(ratios.map(({ workload }) => workload)).size;
     return atLeast(
       `${NAMES[runtime]}: no single op slower than any WebGPU peer's`,
       worst?.ratio,
       1,
       (ratio) =>
-        `the worst of ${ratios.length} is ${times(ratio)}: ${worst!.workload}, ${worst!.peer}`,
+        `${measured} of ${ids.size} measured, the worst ${times(ratio)}: ${worst!.workload}, ` +
+        worst!.peer,
     );
   });
 
@@ -211,7 +213,8 @@ function atMost(
   return { bar, met: value <= most, measured: format(value) };
 }
 
-function times(ratio: number): string {
+/** 0.5 -> "0.50x"; 12.3 -> "12x". */
+export function times(ratio: number): string {
   return `${ratio.toFixed(ratio < 10 ? 2 : 0)}x`;
 }
 

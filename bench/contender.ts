@@ -46,7 +46,7 @@ export interface Job {
   run(): void | Promise<void>;
   /** Resolves when all that was asked for is done. */
   settle(): Promise<void>;
-  /** Root mean square of what the last run made, the same for all contenders. */
+  /** Root mean square of what a run makes, the same for all contenders; asked after one. */
   check?(): Promise<number>;
   /** Does one more training step and gives its loss. */
   loss?(): Promise<number>;

@@ -92,8 +92,8 @@ async function warmUp(job: RemoteJob, least: number, limit: number): Promise<Tim
     const loss = await job.loss();
     if (loss !== null) losses.push(loss);
   }
-  const check = await job.check();
   if (losses.length === 0) await job.run(1);
+  const check = await job.check();
   let repeats = 1;
   while (true) {
     const ms = await job.run(repeats);

@@ -52,7 +52,9 @@ export class Session {
     const plan: { field: Entrant[]; group: Group }[] = [];
     for (const field of fields.filter(({ length }) => length > 0)) {
       const { about } = await this.#remote(field[0]!);
-      const chosen = groups(about.software).filter((group) => this.#isChosen(group));
+      const chosen = groups(about.software, this.options.quick).filter((group) =>
+        this.#isChosen(group)
+      );
       plan.push(...chosen.map((group) => ({ field, group })));
     }
     const starting = this.#isChosen({ name: STARTS, quick: true })

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { formatBytes, formatMilliseconds, formatPercent, formatRatio } from "../cli/format.ts";
+import { formatBytes, formatMilliseconds, formatPercent } from "../cli/format.ts";
 import { alignColumns } from "../cli/table.ts";
-import type { Verdict } from "./bars.ts";
+import { times, type Verdict } from "./bars.ts";
 import type { Facts } from "./contender.ts";
 import type { Measurement, Runtime } from "./record.ts";
 import { BESIDE } from "./workloads.ts";
@@ -41,7 +41,7 @@ export function renderMeasurements(
       ours ? ofCeiling(ours, here) : "",
       ...others.flatMap((name) => {
         const other = of(name);
-        const ratio = other?.ms && ours?.ms ? formatRatio(other.ms / ours.ms) : "";
+        const ratio = other?.ms && ours?.ms ? times(other.ms / ours.ms) : "";
         return [cell(other), ratio];
       }),
     ];

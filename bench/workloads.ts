@@ -64,9 +64,11 @@ const RESNET = { widths: [64, 128, 256, 512], stem: { kernel: 7, channels: 64 },
 /** The backbone of the paper's J1. */
 export const J1: Wrn = WRN_32_4;
 
-/** A J1 step of all four sub-networks: the paper's, or on software a WRN-16-2's with a batch of 32. */
-export function dvnWork(software: boolean): Extract<Work, { op: "dvn" }> {
-  return software ? { op: "dvn", net: wrn16(2), batch: 32 } : { op: "dvn", net: J1, batch: 128 };
+/** A J1 step of all four sub-networks: the paper's, or on software a WRN-16-2's with fewer images. */
+export function dvnWork(software: boolean, quick = false): Extract<Work, { op: "dvn" }> {
+  return software
+    ? { op: "dvn", net: wrn16(2), batch: quick ? 8 : 32 }
+    : { op: "dvn", net: J1, batch: 128 };
 }
 
 /** Level and density of J2's networks: u of 4 units have (u / 4)^2 of the weights. */
@@ -85,9 +87,10 @@ export const SUB_NETWORKS = [
  *
  * @param software The adapter is a processor: networks are smaller where the paper's would take minutes a
  *   step.
+ * @param quick So is the J1 step there.
  */
-export function groups(software: boolean): Group[] {
-  const dvn = dvnWork(software);
+export function groups(software: boolean, quick = false): Group[] {
+  const dvn = dvnWork(software, quick);
   const wideBatch = software ? 32 : 128;
   return [
     {

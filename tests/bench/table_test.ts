@@ -27,7 +27,7 @@ Deno.test("renderMeasurements() puts each contender beside this project", () => 
     "25 GFLOP/s",
     "25.0 %",
     "650 ms",
-    "6.5x",
+    "6.50x",
   ]);
   assertEquals(cells(4), ["conv dw", "50.0 ms", "once", "50 GFLOP/s", "50.0 %", "failed"]);
   assertEquals(lines.length, 5);
