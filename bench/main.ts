@@ -40,6 +40,9 @@ const FLAGS = {
   ...COMMON_FLAGS,
 } as const;
 
+/** As shells have it for a command that Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 async function main(args: string[]): Promise<number> {
   const { flags } = parseCommandLine(args, FLAGS);
   if (flags.help) {
@@ -60,12 +63,20 @@ async function main(args: string[]): Promise<number> {
     limit: flags.limit ? wholeNumber("limit", flags.limit, 1) : quick ? 20 : 240,
   });
   const where = await environment();
+  let interrupted = false;
+  const stop = Promise.withResolvers<void>();
+  Deno.addSignalListener("SIGINT", () => {
+    interrupted = true;
+    stop.resolve();
+  });
   try {
-    await session.run();
+    await Promise.race([session.run(), stop.promise]);
   } finally {
     await session.close();
   }
-  const { measurements } = session;
+  const measurements = [...session.measurements];
+  if (interrupted) console.log("interrupted: what there is so far");
+  if (measurements.length === 0) return INTERRUPTED;
   report(measurements, quick);
   const text = measurements.map((it) => JSON.stringify({ ...where(it), quick, ...it })).join("\n");
   if (flags.json) console.log(`\n${text}`);
@@ -76,7 +87,7 @@ async function main(args: string[]): Promise<number> {
     await Deno.writeTextFile(file, `${text}\n`);
     console.log(`\nsaved to ${file}`);
   }
-  return 0;
+  return interrupted ? INTERRUPTED : 0;
 }
 
 function report(all: readonly Measurement[], quick: boolean): void {

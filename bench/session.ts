@@ -39,6 +39,7 @@ export class Session {
   readonly measurements: Measurement[] = [];
   readonly #remotes = new Map<Entrant, Remote>();
   readonly #progress = new Progress();
+  #closed = false;
 
   constructor(readonly entrants: readonly Entrant[], readonly options: SessionOptions) {}
 
@@ -71,7 +72,6 @@ export class Session {
       if (plan[index + 1]?.field === field) continue;
       for (const entrant of field) await this.#remotes.get(entrant)?.close();
     }
-    this.#progress.clear();
   }
 
   #isChosen({ name, quick }: Pick<Group, "name" | "quick">): boolean {
@@ -80,6 +80,7 @@ export class Session {
   }
 
   async #remote(entrant: Entrant): Promise<Remote> {
+    if (this.#closed) throw new Error("the benchmark is over");
     const known = this.#remotes.get(entrant);
     if (known && !known.lost) return known;
     const remote = await Remote.connect(await entrant.start(), ANSWER_LIMIT);
@@ -156,7 +157,10 @@ export class Session {
     return seconds;
   }
 
+  /** Ends all processes; what is still running fails. */
   async close(): Promise<void> {
+    this.#closed = true;
+    this.#progress.clear();
     for (const remote of this.#remotes.values()) await remote.close();
   }
 }
