@@ -218,7 +218,7 @@ Deno.test({
         ...["--data", REAL_FOLDER, "--out", path],
       ]);
       assertEquals(code, 0, err);
-      assertMatch(out, /\nScale ci: widths 64,128,256 -> 8,16,32; /);
+      assertMatch(out, /\nScale ci: widths 64,128,256 -> 16,32,64; /);
       assertStringIncludes(out, "Experiment: S1-ci (");
       const results = await readResults(`${path}/S1-ci`);
       assertEquals(results.map(({ method, scale }) => `${method} ${scale}`), ["lwf ci", "dvn ci"]);
