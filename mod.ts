@@ -36,10 +36,11 @@ export { matmul } from "./nn/ops/matmul.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
 export { sgd } from "./nn/optim/sgd.ts";
 
-export type { NetworkCost } from "./dvn/costs.ts";
+export { type ConvLayer, convLayers } from "./dvn/backbone.ts";
+export { type NetworkCost, networkCost } from "./dvn/costs.ts";
 export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
-export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
+export { Hierarchy, taskHierarchy, taskLevels, unitOrder } from "./dvn/hierarchy.ts";
 export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.ts";
 export { ablationNames, findMethod, methodNames, methods } from "./dvn/methods/index.ts";
 export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
@@ -67,6 +68,13 @@ export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
 export { loadDigits } from "./datasets/digits.ts";
 export { limitImages } from "./datasets/image_limit.ts";
 export type { Dataset } from "./datasets/image_set.ts";
+export type { Ink } from "./datasets/ink.ts";
+export type { Picture, PictureFormat } from "./datasets/pictures.ts";
+export {
+  type InkChoice,
+  type PreparedPicture,
+  preparePicture,
+} from "./datasets/prepare_picture.ts";
 export { loadStl10 } from "./datasets/stl10.ts";
 export {
   type ImageCache,
