@@ -16,6 +16,8 @@ export {
   encodeSafeTensors,
   type SafeTensors,
   SafeTensorsError,
+  type SafeTensorsHeader,
+  type TensorPlace,
 } from "./nn/safetensors.ts";
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
@@ -57,6 +59,14 @@ export {
   withEpochs,
 } from "./dvn/scenarios/scale.ts";
 export { learningRate } from "./dvn/schedule.ts";
+export type { Part } from "./dvn/parameters.ts";
+export {
+  openStreaming,
+  StreamingNetwork,
+  type StreamingOptions,
+  type StreamingProgress,
+} from "./dvn/streaming.ts";
+export { type FetchOptions, StreamingError, type StreamingProblem } from "./dvn/streaming_file.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
