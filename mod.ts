@@ -13,10 +13,12 @@ export { Random } from "./nn/random.ts";
 export { constant, type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
   decodeSafeTensors,
+  decodeSafeTensorsHeader,
   encodeSafeTensors,
   type SafeTensors,
   SafeTensorsError,
   type SafeTensorsHeader,
+  safeTensorsHeaderEnd,
   type TensorPlace,
 } from "./nn/safetensors.ts";
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
@@ -71,6 +73,7 @@ export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { VirtualNetwork } from "./dvn/virtual_network.ts";
+export { describeWeights } from "./dvn/weights_file.ts";
 
 export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
 export { selectClasses, splitClasses } from "./datasets/class_split.ts";

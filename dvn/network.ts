@@ -6,12 +6,7 @@ import { l2Normalize } from "../nn/ops/l2_normalize.ts";
 import { linear } from "../nn/ops/linear.ts";
 import { shortcut } from "../nn/ops/shortcut.ts";
 import { type Param, ParamStore, type State } from "../nn/params.ts";
-import {
-  decodeSafeTensors,
-  encodeSafeTensors,
-  type SafeTensors,
-  type SafeTensorsHeader,
-} from "../nn/safetensors.ts";
+import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import {
@@ -25,14 +20,11 @@ import { type NetworkCost, networkCost } from "./costs.ts";
 import type { TaskData } from "./data.ts";
 import { type Hierarchy, taskHierarchy, taskLevels } from "./hierarchy.ts";
 import { declareParameters, networkParts, type Part, stemNames } from "./parameters.ts";
-import { parseScenario } from "./parse_scenario.ts";
 import type { Scenario } from "./scenario.ts";
-import { describeTask, type TaskInfo, taskInfos } from "./task_info.ts";
+import { describeTask, type TaskInfo } from "./task_info.ts";
 import { scenarioPartition, type UnitPartition } from "./unit_partition.ts";
 import { VirtualNetwork } from "./virtual_network.ts";
-
-/** Marks a weights file as ours, in its metadata. */
-const FORMAT = "deep-virtual-network/1";
+import { describeWeights, WEIGHTS_FORMAT } from "./weights_file.ts";
 
 /**
  * How batch norm is computed. "training": with the batch's statistics, of which running ones are kept;
@@ -112,16 +104,20 @@ export class DeepVirtualNetwork {
   /**
    * Makes a network from a weights file.
    *
+   * @param options `forInference`: it cannot be trained, and takes a third of the memory.
    * @throws {SafeTensorsError} If the bytes are not a safetensors file.
    * @throws {RangeError} If they are not a deep virtual network's.
    */
   static async load(
     gpu: Gpu,
     weights: Uint8Array,
+    { forInference = false }: { forInference?: boolean } = {},
   ): Promise<DeepVirtualNetwork> {
     const file = decodeSafeTensors(weights);
-    const { scenario, tasks } = readMetadata(file.metadata);
-    const net = await DeepVirtualNetwork.#make(gpu, scenario, tasks);
+    const { scenario, tasks } = describeWeights(file.metadata);
+    const net = forInference
+      ? await DeepVirtualNetwork.empty(gpu, file)
+      : await DeepVirtualNetwork.#make(gpu, scenario, tasks);
     net.restore(file);
     return net;
   }
@@ -133,8 +129,13 @@ export class DeepVirtualNetwork {
    * @param header Of the weights file.
    * @throws {RangeError} If it is not a deep virtual network's.
    */
-  static async empty(gpu: Gpu, header: SafeTensorsHeader): Promise<DeepVirtualNetwork> {
-    const { scenario, tasks } = readMetadata(header.metadata);
+  static async empty(
+    gpu: Gpu,
+    header: Pick<SafeTensors, "metadata"> & {
+      tensors: ReadonlyMap<string, { shape: readonly number[] }>;
+    },
+  ): Promise<DeepVirtualNetwork> {
+    const { scenario, tasks } = describeWeights(header.metadata);
     const net = DeepVirtualNetwork.#declare(gpu, scenario, tasks);
     net.#checkTensors(header.tensors);
     await net.store.allocateForInference();
@@ -249,7 +250,7 @@ export class DeepVirtualNetwork {
         }),
       ),
       metadata: {
-        format: FORMAT,
+        format: WEIGHTS_FORMAT,
         scenario: JSON.stringify(this.scenario),
         tasks: JSON.stringify(this.tasks),
         orders: JSON.stringify(this.hierarchies.map(({ order }) => order)),
@@ -506,42 +507,4 @@ export class DeepVirtualNetwork {
       },
     );
   }
-}
-
-/** What a weights file says of the network. @throws {RangeError} If it is not a deep virtual network's. */
-function readMetadata(
-  metadata: Readonly<Record<string, string>>,
-): { scenario: Scenario; tasks: TaskInfo[] } {
-  const { format, scenario, tasks } = metadata;
-  if (format !== FORMAT || !scenario || !tasks) {
-    throw new RangeError(
-      `DeepVirtualNetwork.load: the file's metadata must say format ${FORMAT} and hold scenario ` +
-        `and tasks, got ${
-          format ? `format ${format}` : "no format"
-        }; use a run's model.safetensors`,
-    );
-  }
-  const read = <T>(name: string, json: string, parse: (value: unknown) => T): T => {
-    try {
-      return parse(JSON.parse(json));
-    } catch (error) {
-      const { message } = error as Error;
-      throw new RangeError(
-        `DeepVirtualNetwork.load: the file's ${name} cannot be used: ${message}`,
-      );
-    }
-  };
-  const parsed = {
-    scenario: read("scenario", scenario, parseScenario),
-    tasks: read("tasks", tasks, (value) => taskInfos(value, "tasks")),
-  };
-  const names = [parsed.scenario, parsed].map(({ tasks }) => tasks.map(({ name }) => name).join());
-  if (names[0] !== names[1]) {
-    throw new RangeError(
-      `DeepVirtualNetwork.load: the file's scenario has tasks ${names[0]}, but it describes ${
-        names[1]
-      }`,
-    );
-  }
-  return parsed;
 }
