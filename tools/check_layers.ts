@@ -1,5 +1,6 @@
 /**
- * Checks who imports whom: `shaders <- nn <- dvn <- cli, web`, with `datasets` alone.
+ * Checks who imports whom: `shaders <- nn <- dvn <- cli, web`, with `datasets` alone. The page's
+ * server, `web/server`, is no part of the page: the command line starts it.
  *
  *     deno task layers
  *
@@ -30,8 +31,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dvn: ["nn"],
   datasets: [],
   "mod.ts": ["shaders", "nn", "dvn", "datasets"],
-  cli: ["shaders", "nn", "dvn", "datasets", "mod.ts"],
+  cli: ["shaders", "nn", "dvn", "datasets", "mod.ts", "web/server"],
   web: ["mod.ts"],
+  "web/server": ["mod.ts", "tools"],
 };
 const LIBRARY = new Set(["shaders", "nn", "dvn", "datasets", "mod.ts"]);
 const PORTABLE = /^(\.\.?\/|npm:(@[^/@]+\/)?[^/@]+@\d+\.\d+\.\d+)/;
@@ -63,9 +65,11 @@ export async function findOffences(root: string): Promise<Offence[]> {
   return offences.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
-/** The first folder of a path, or the name of a file in the root itself. */
+/** The first folder of a path, or the name of a file in the root itself; or a layer within a folder. */
 function layerOf(file: string): string {
-  return file.split("/")[0]!;
+  const [first, second] = file.split("/") as [string, string | undefined];
+  const inner = `${first}/${second}`;
+  return Object.hasOwn(LAYERS, inner) ? inner : first;
 }
 
 async function listModules(root: string, folder = ""): Promise<string[]> {
