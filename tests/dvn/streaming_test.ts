@@ -466,8 +466,10 @@ Deno.test("abort and destroy() end the download, and all memory comes back", asy
     const error = await assertRejects(late, DOMException, "was destroyed");
     assertEquals(error.name, "AbortError");
   }
-  await gpu.settle();
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  // Plans that were being compiled are freed once they are there.
+  for (let tries = 0; gpu.bytesHeld > before && tries < 1000; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
   assertEquals(gpu.bytesHeld, before);
 });
 

@@ -21,8 +21,13 @@ export interface GpuPredictorOptions {
   prepareAdapter: () => Promise<unknown>;
   /** Pictures that may wait at once, that under way included. */
   queueLimit?: number;
-  /** Milliseconds that one picture may take, loading the network included, before all is begun anew. */
+  /**
+   * Milliseconds that one picture may take, loading the network included, before the worker is given up
+   * (300,000: a software adapter compiles a large network for minutes).
+   */
   timeout?: number;
+  /** The worker's module; another one in tests. */
+  worker?: URL;
   /** Told what went wrong. */
   log?: (line: string) => void;
 }
@@ -33,7 +38,6 @@ export interface GpuPredictorOptions {
  */
 export class GpuPredictor implements Predictor {
   readonly #queue: WorkQueue;
-  readonly #timeout: number;
   readonly #log: (line: string) => void;
   #worker: Worker | undefined;
   #closed = false;
@@ -41,7 +45,6 @@ export class GpuPredictor implements Predictor {
 
   constructor(readonly options: GpuPredictorOptions) {
     this.#queue = new WorkQueue(options.queueLimit ?? 64);
-    this.#timeout = options.timeout ?? 60_000;
     this.#log = options.log ?? ((line) => console.error(line));
   }
 
@@ -76,9 +79,8 @@ export class GpuPredictor implements Predictor {
   /** Gives the worker a job and waits for what becomes of it; a worker that is lost is replaced. */
   async #ask(job: Job): Promise<Outcome> {
     if (this.#closed) return { kind: "failed", code: "closing", message: "the server is closing" };
-    const worker = this.#worker ??= new Worker(new URL("./predict_worker.ts", import.meta.url), {
-      type: "module",
-    });
+    const { worker: url = new URL("./predict_worker.ts", import.meta.url) } = this.options;
+    const worker = this.#worker ??= new Worker(url, { type: "module" });
     const { promise, resolve } = Promise.withResolvers<Outcome>();
     const drop = (message: string) => {
       this.#log(`predict: ${message}; a new worker takes over`);
@@ -86,10 +88,8 @@ export class GpuPredictor implements Predictor {
       if (this.#worker === worker) this.#worker = undefined;
       resolve({ kind: "failed", code: "worker_failed", message });
     };
-    const timer = setTimeout(
-      () => drop(`no answer within ${this.#timeout / 1000} s`),
-      this.#timeout,
-    );
+    const { timeout = 300_000 } = this.options;
+    const timer = setTimeout(() => drop(`no answer within ${timeout / 1000} s`), timeout);
     worker.onmessage = ({ data }: MessageEvent<Outcome>) => resolve(data);
     worker.onerror = (event) => {
       event.preventDefault();
