@@ -123,10 +123,9 @@ export class LineChart {
         svg("text", { class: "tick end", x: MARGIN.left - 8, y: y(tick), dy: 4 }, format(tick)),
       );
     }
-    const count = Math.max(1, Math.min(5, Math.floor((right - MARGIN.left) / 70)));
-    const stride = niceStep(this.#end / count);
+    const count = Math.max(2, Math.min(8, Math.floor((right - MARGIN.left) / 45)));
+    const stride = Math.max(1, niceStep(this.#end / count));
     for (let step = 0; step <= this.#end; step += stride) {
-      if (step !== Math.round(step)) continue;
       picture.append(
         svg("text", { class: "tick middle", x: x(step), y: HEIGHT - 6 }, String(step)),
       );

@@ -6,9 +6,10 @@ import { formatBytes, formatCount, formatDuration, formatLarge, formatPercent } 
 import type { NetworkView } from "./protocol.ts";
 import { describePoint, drawScatter } from "./scatter.ts";
 
-/** Pixels of the widest layer's matrix. */
-const WIDEST = 104;
+/** Pixels a channel at most; of the narrowest matrix; between two. */
+const LARGEST_SCALE = 4;
 const NARROWEST = 14;
+const GAP = 13;
 
 export class LookView {
   #network: NetworkView | undefined;
@@ -29,7 +30,7 @@ export class LookView {
     byId("measure").addEventListener("click", () => this.#measure());
     byId("test").addEventListener("click", () => this.#test());
     byId("cut").addEventListener("click", () => this.#cut());
-    new ResizeObserver(() => this.#drawScatter()).observe(byId("scatter"));
+    new ResizeObserver(() => this.#network && this.#draw()).observe(byId("scatter"));
   }
 
   /** Whether the GPU is there and idle. */
@@ -125,9 +126,11 @@ export class LookView {
       return scenario.levels.findIndex((count) => count > rank) + 1;
     };
     const total = (widths: readonly number[]) => widths.reduce((sum, width) => sum + width, 0);
-    const most = Math.max(...layers.flatMap((l) => [total(l.inWidths), total(l.outWidths)]));
-    const scale = (widths: readonly number[]) =>
-      Math.max(NARROWEST, total(widths) / most * WIDEST) / total(widths);
+    // One scale for all, such that they stand in one row if they can.
+    const room = (byId("blocks").clientWidth || 480) - GAP * layers.length;
+    const wanted = room / layers.reduce((sum, { inWidths }) => sum + total(inWidths), 0);
+    const pixels = Math.min(LARGEST_SCALE, wanted);
+    const scale = (widths: readonly number[]) => Math.max(pixels, NARROWEST / total(widths));
     const pictures = layers.map(({ name, inWidths, outWidths }) => {
       const [sx, sy] = [scale(inWidths), scale(outWidths)];
       const [width, height] = [total(inWidths) * sx, total(outWidths) * sy];
@@ -185,6 +188,22 @@ export class LookView {
         `${blocks(units.length)} of ${blocks(scenario.units)} blocks in each layer.`,
     );
     byId("blocks").replaceChildren(row);
+    const key = (state: string, words: string) =>
+      html(
+        "span",
+        { class: `task-${index % 6}` },
+        svg(
+          "svg",
+          { class: "key", width: 12, height: 12 },
+          svg("rect", { class: `block ${state}`, x: 1, y: 1, width: 10, height: 10, rx: 2 }),
+        ),
+        words,
+      );
+    byId("blocks-key").replaceChildren(
+      key("new", `joins at level ${level}`),
+      key("on", "was there before"),
+      key("off", "not read, not computed"),
+    );
   }
 
   /** Each task's order of units. */

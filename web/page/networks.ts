@@ -35,9 +35,12 @@ export class Networks {
   gpu(): Promise<Gpu> {
     if (!this.#gpu) {
       const opening = this.#gpu = Gpu.open();
-      opening.catch(() => {
-        if (this.#gpu === opening) this.#gpu = undefined;
-      });
+      opening.then(
+        (gpu) => void gpu.device.lost.then(() => this.forget(gpu)),
+        () => {
+          if (this.#gpu === opening) this.#gpu = undefined;
+        },
+      );
     }
     return this.#gpu;
   }
@@ -51,7 +54,7 @@ export class Networks {
       return await work(gpu);
     } catch (error) {
       if (!await isLost(gpu)) throw error;
-      this.forget(gpu);
+      await this.forget(gpu);
       return await work(await this.gpu());
     }
   }

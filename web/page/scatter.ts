@@ -3,7 +3,7 @@ import { svg } from "./dom.ts";
 import { formatBytes, formatPercent } from "./format.ts";
 import { niceRange, niceStep, round } from "./line_chart.ts";
 
-const HEIGHT = 230;
+const HEIGHT = 270;
 const MARGIN = { left: 46, right: 18, top: 12, bottom: 40 };
 
 /** Shapes tell the tasks apart without colour. */

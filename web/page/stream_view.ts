@@ -158,10 +158,12 @@ export class StreamView {
         time === 0 ? "0" : formatDuration(time),
       ));
     }
-    const points = this.#events.map(({ milliseconds, bytes }) => {
+    // More may arrive while a level answers: its mark then lies below the line.
+    const arrived = this.#events.filter(({ answer }) => !answer);
+    const points = arrived.map(({ milliseconds, bytes }) => {
       return `L${round(x(milliseconds))} ${round(y(bytes))}`;
     });
-    const line = `M${x(0)} ${bottom}${points.join("")}`;
+    const line = `M${x(0)} ${bottom}${points.join("")}H${right}`;
     const group = svg("g", { class: "task-0" });
     group.append(
       svg("path", { class: "area", d: `${line}V${bottom}z` }),

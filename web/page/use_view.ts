@@ -218,7 +218,8 @@ export class UseView {
       }
       pixels.data[4 * i + 3] = 255;
     }
-    canvas.getContext("2d")!.putImageData(pixels, 0, 0);
+    // So small a picture is best left to the processor.
+    canvas.getContext("2d", { willReadFrequently: true })!.putImageData(pixels, 0, 0);
     byId("reads-note").textContent = !picture
       ? "What the network reads appears here."
       : `What the network reads: ${width} by ${height}, light on dark` +

@@ -9,6 +9,7 @@ import {
   preparePicture,
   selectClasses,
   type StreamingNetwork,
+  type StreamingProgress,
   type TaskData,
 } from "../../mod.ts";
 import { Networks } from "./networks.ts";
@@ -181,36 +182,35 @@ async function picture(
 }
 
 /** Fetches a network level by level and lets each level answer. */
-async function stream(url: string, task: string, picture?: InputPicture): Promise<void> {
+function stream(url: string, task: string, picture?: InputPicture): Promise<void> {
   streaming?.destroy();
-  const gpu = await networks.gpu();
-  const report = (
-    { level, bytesLoaded, bytesTotal, milliseconds }: {
-      level: number;
-      bytesLoaded: number;
-      bytesTotal: number;
-      milliseconds: number;
-    },
-    answer?: Answer,
-  ) =>
-    tell({
-      type: "stream",
-      event: { level, bytes: bytesLoaded, totalBytes: bytesTotal, milliseconds, answer },
+  const report = (progress: StreamingProgress, answer?: Answer) => {
+    const { level, bytesLoaded, bytesTotal, milliseconds } = progress;
+    const event = { level, bytes: bytesLoaded, totalBytes: bytesTotal, milliseconds, answer };
+    tell({ type: "stream", event });
+  };
+  return networks.onDevice(async (gpu) => {
+    const network = streaming = await openStreaming(url, task, {
+      gpu,
+      onProgress: (p) => report(p),
     });
-  const network = streaming = await openStreaming(url, task, { gpu, onProgress: (p) => report(p) });
-  for await (const progress of network.upgrades()) {
-    const virtual = network.virtual(progress.level);
-    const bytes = fitting(virtual, picture);
-    const asked = performance.now();
-    const probabilities = await virtual.predict(bytes);
-    const milliseconds = performance.now() - asked;
-    report(
-      { ...progress, milliseconds: progress.milliseconds + milliseconds },
-      { level: progress.level, bytes: virtual.cost.bytes, probabilities, milliseconds },
-    );
-  }
-  network.destroy();
-  if (streaming === network) streaming = undefined;
+    try {
+      for await (const progress of network.upgrades()) {
+        const virtual = network.virtual(progress.level);
+        const start = performance.now();
+        const probabilities = await virtual.predict(fitting(virtual, picture));
+        const milliseconds = performance.now() - start;
+        const { level, cost: { bytes } } = virtual;
+        report(
+          { ...progress, milliseconds: progress.milliseconds + milliseconds },
+          { level, bytes, probabilities, milliseconds },
+        );
+      }
+    } finally {
+      network.destroy();
+      if (streaming === network) streaming = undefined;
+    }
+  });
 }
 
 /** The picture as bytes if a network reads such; else a test picture of the digits, or a blank one. */
