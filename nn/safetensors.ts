@@ -77,10 +77,10 @@ export function safeTensorsHeaderEnd(file: Uint8Array, size: number = Infinity):
   }
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   const end = HEADER_START + Number(view.getBigUint64(0, true));
-  if (end > size) fail(`the header ends at byte ${end} of ${size}`);
   if (end > LONGEST_HEADER) {
     fail(`its header would have ${end - HEADER_START} bytes; it may be another kind of file`);
   }
+  if (end > size) fail(`the header ends at byte ${end} of ${size}`);
   return end;
 }
 

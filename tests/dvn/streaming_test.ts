@@ -395,7 +395,11 @@ Deno.test("files that are something else are refused, with what is wrong", async
     });
   const text = (content: string) => new TextEncoder().encode(content);
   const cases: [Uint8Array<ArrayBuffer>, ErrorClass, string][] = [
-    [text("<!doctype html><title>Not found</title>"), SafeTensorsError, "the header ends at byte"],
+    [
+      text("<!doctype html><title>Not found</title>"),
+      SafeTensorsError,
+      "it may be another kind of file",
+    ],
     [text("short"), SafeTensorsError, "5 bytes, less than the 8"],
     [new Uint8Array(64), SafeTensorsError, "its header is not JSON"],
     [weights.slice(0, -8), SafeTensorsError, "should lie in bytes"],

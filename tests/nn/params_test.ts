@@ -231,3 +231,35 @@ Deno.test("ParamStore says what it cannot hold, and what comes too early or too 
     store.destroy();
   }
 });
+
+Deno.test("a store for inference begins with zeros, is written in parts, and has a third of the memory", async () => {
+  const gpu = await testGpu();
+  const before = gpu.bytesHeld;
+  const store = new ParamStore(gpu, 1, 1024);
+  for (const name of ["first", "second"]) store.param(name, [200], xavier(1, 1), decay);
+  store.state("running", [2, 2], rows(0, 1));
+  await store.allocateForInference();
+  assertEquals(gpu.bytesHeld - before, store.parameterBytes + store.stateBuffer.size);
+  const want = await store.read();
+  assert([...want.values()].every((values) => values.every((value) => value === 0)));
+  const parts: [string, number, number[]][] = [
+    ["first", 0, [1, 2, 3]],
+    ["second", 197, [4, 5, 6]],
+    ["running", 1, [7, 8]],
+  ];
+  for (const [name, start, values] of parts) {
+    store.writePart(name, start, Float32Array.from(values));
+    want.get(name)!.set(values, start);
+  }
+  assertEquals(await store.read(), want);
+  for (const start of [-1, 198, 0.5]) {
+    assertThrows(
+      () => store.writePart("second", start, Float32Array.of(1, 2, 3)),
+      RangeError,
+      `second: has 200 values, got 3 to write from ${start} on`,
+    );
+  }
+  assertThrows(() => store.pages[0]!.momentum, Error, "a frozen network has no momentum");
+  store.destroy();
+  assertEquals(gpu.bytesHeld, before);
+});

@@ -29,6 +29,9 @@ Deno.test("check_layers passes a tree that keeps the rules", async () => {
     "mod.ts": `export * from "./dvn/net.ts";\nexport * from "./datasets/digits.ts";`,
     "web/page.ts": `import { text } from "../mod.ts";\nconsole.log(text);`,
     "cli/train.ts": `import { text } from "../dvn/net.ts";\nconsole.log(text, Deno.args);`,
+    "cli/serve.ts": `import "../web/server/server.ts";`,
+    "web/server/server.ts": `import "../../mod.ts";\nimport "../../tools/bundle.ts";`,
+    "tools/bundle.ts": "",
     "tests/net_test.ts":
       `import "../web/page.ts";\nimport "../cli/train.ts";\nimport "fast-check";`,
   });
@@ -45,13 +48,16 @@ Deno.test("check_layers names each import against the layers", async () => {
     "datasets/d.ts": `import "../nn/g.ts";`,
     "nn/g.ts": "",
     "web/page.ts": `import "../mod.ts";\nimport "../nn/g.ts";`,
+    "web/late.ts": `import "./server/server.ts";`,
+    "web/server/server.ts": `import "../chart.ts";\nimport "../../cli/args.ts";`,
+    "cli/args.ts": "",
     "mod.ts": `import "./cli/main.ts";`,
     "cli/main.ts": `import "../web/chart.ts";`,
     "web/chart.ts": "",
   });
   assertEquals(offences, [
     "cli/main.ts:1: imports web/chart.ts, but cli may import only itself and shaders, nn, dvn, " +
-    "datasets, mod.ts",
+    "datasets, mod.ts, web/server",
     "datasets/d.ts:1: imports nn/g.ts, but datasets may import only itself",
     "dvn/c.ts:1: imports datasets/d.ts, but dvn may import only itself and nn",
     "dvn/e.ts:1: imports shaders/f.ts, but dvn may import only itself and nn",
@@ -59,7 +65,12 @@ Deno.test("check_layers names each import against the layers", async () => {
     "datasets",
     "nn/b.ts:2: imports dvn/c.ts, but nn may import only itself and shaders",
     "shaders/a.ts:1: imports nn/b.ts, but shaders may import only itself",
+    "web/late.ts:1: imports web/server/server.ts, but web may import only itself and mod.ts",
     "web/page.ts:2: imports nn/g.ts, but web may import only itself and mod.ts",
+    "web/server/server.ts:1: imports web/chart.ts, but web/server may import only itself and mod.ts, " +
+    "tools",
+    "web/server/server.ts:2: imports cli/args.ts, but web/server may import only itself and mod.ts, " +
+    "tools",
   ]);
 });
 
