@@ -117,8 +117,11 @@ export function declareParameters(
 
 /** A range of a parameter or a state, in floats. */
 export interface Part {
+  /** Of the parameter or state. */
   name: string;
+  /** Its first float. */
   start: number;
+  /** Its floats. */
   length: number;
 }
 

@@ -33,6 +33,7 @@ export interface StreamingProgress {
   bytesLoaded: number;
   /** Bytes that the highest level to be fetched takes, the header and all levels below it included. */
   bytesTotal: number;
+  /** Made so far. */
   requests: number;
   /** Since {@linkcode openStreaming} was called. */
   milliseconds: number;
@@ -90,6 +91,7 @@ export class StreamingNetwork {
   private constructor(
     /** The network that is filled; only what has arrived may be used. */
     readonly net: DeepVirtualNetwork,
+    /** The task's name. */
     readonly task: string,
     top: number,
     header: { layout: SafeTensorsHeader; bytes: number },

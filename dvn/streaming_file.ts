@@ -11,9 +11,13 @@ export type StreamingProblem =
 
 /** A file could not be fetched; `problem` says what kind of failure it is. */
 export class StreamingError extends Error {
+  /** "StreamingError". */
   override name = "StreamingError";
+  /** Made by the download. @param message Follows the address. */
   constructor(
+    /** What kind of failure it is. */
     readonly problem: StreamingProblem,
+    /** The file's address. */
     readonly url: string,
     message: string,
     /** The answer's status, if there was one. */
@@ -27,6 +31,7 @@ export class StreamingError extends Error {
 export interface FetchOptions {
   /** Instead of the global one; for headers of your own, for example. */
   fetch?: typeof fetch;
+  /** Ends the download; what waits for it is refused with the signal's reason. */
   signal?: AbortSignal;
   /** Times that a request which failed in passing is made again (3). */
   retries?: number;
@@ -48,6 +53,7 @@ const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 export class StreamingFile {
   /** Bytes that arrived, those of retries included. */
   bytesLoaded = 0;
+  /** Made so far. */
   requests = 0;
   /** Of the whole file; unknown where the server does not tell. */
   size: number | undefined;

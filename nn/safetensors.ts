@@ -43,14 +43,19 @@ export function encodeSafeTensors(
 
 /** Where a tensor lies, in bytes from the beginning of the file. */
 export interface TensorPlace {
+  /** Its extents. */
   shape: number[];
+  /** Its first byte. */
   start: number;
+  /** The byte after its last. */
   end: number;
 }
 
 /** What a file says of itself before the tensors' bytes. */
 export interface SafeTensorsHeader {
+  /** By name. */
   tensors: Map<string, TensorPlace>;
+  /** What the writer added. */
   metadata: Record<string, string>;
 }
 
