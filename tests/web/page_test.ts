@@ -234,6 +234,24 @@ pageTest(
       /lost\. Going on from the last checkpoint/,
     );
     assertMatch(told, /step (23|46)\./);
+
+    // Then again, and no other is to be had for a while.
+    const worker = page.workers()[0]!;
+    await worker.evaluate(() => {
+      const { gpu } = navigator;
+      const requestAdapter = gpu.requestAdapter.bind(gpu);
+      Object.assign(globalThis, { giveBack: () => gpu.requestAdapter = requestAdapter });
+      gpu.requestAdapter = () => Promise.resolve(null);
+    });
+    await waitForText(page, "#t-epoch", /^3 of 4/);
+    await page.evaluate(() => (globalThis as unknown as Debug).dvn.loseDevice());
+    await waitForText(
+      page,
+      "#train-status",
+      /no WebGPU adapter.*"Resume" goes on from step (46|69)\./,
+    );
+    await worker.evaluate(() => (globalThis as unknown as { giveBack(): void }).giveBack());
+    await page.click("#go");
     await waitForText(page, "#train-status", /^Done/);
     assertEquals(await page.textContent("#t-epoch"), "4 of 4");
     const { bytes } = await downloaded(page, "#get-checkpoint");

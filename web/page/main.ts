@@ -75,24 +75,38 @@ function listChoices(): void {
   select.value = current;
 }
 
-/** Loads a network and makes it the one in use. The one before stays if that fails. */
-async function choose(id: string, load: () => Promise<NetworkView>): Promise<void> {
+/** Counts choices, so that a network that loads slowly does not replace one chosen after it. */
+let chosen = 0;
+
+/**
+ * Makes a network the one in use. The one before stays if that fails.
+ *
+ * @param load Called if it is not there yet, or with `again`.
+ */
+async function choose(
+  id: string,
+  load: () => Promise<NetworkView>,
+  again = false,
+): Promise<void> {
+  const choice = ++chosen;
   const status = byId("network-status");
   status.classList.remove("bad");
   try {
-    let network = networks.get(id);
+    let network = again ? undefined : networks.get(id);
     if (!network) {
       status.textContent = "Loading.";
       networks.set(id, network = await load());
+      choices.set(id, choices.get(id) ?? network.name);
     }
+    if (choice !== chosen) return;
     current = id;
-    choices.set(id, choices.get(id) ?? network.name);
     show(network);
-    const { tasks, costs } = network;
-    status.textContent = `${network.scenario.description ?? network.scenario.name}. ` +
+    const { tasks, costs, scenario } = network;
+    status.textContent = `${scenario.description ?? scenario.name}. ` +
       `${tasks.length} ${tasks.length === 1 ? "task" : "tasks"}, ${costs.length} networks, ` +
       `the largest of ${formatBytes(Math.max(...costs.map(({ bytes }) => bytes)))}.`;
   } catch (error) {
+    if (choice !== chosen) return;
     status.textContent = (error as Error).message;
     status.classList.add("bad");
   }
@@ -112,11 +126,11 @@ function setUpChoice(): void {
     input.value = "";
     if (!file) return;
     const id = `file:${file.name}`;
-    networks.delete(id); // the file may be another than last time
+    // The file may be another than last time.
     choose(id, async () => {
       const bytes = await file.arrayBuffer();
       return await client.ask("load", { id, name: file.name, bytes });
-    });
+    }, true);
   });
   byId("get-checkpoint").addEventListener("click", async () => {
     const status = byId("network-status");

@@ -9,9 +9,18 @@ export function readScores(text: string): NetworkScore[] {
   const scores = new Map<string, NetworkScore>();
   for (const line of text.split("\n")) {
     if (!line.includes('"evaluation"')) continue;
-    const event = JSON.parse(line) as TrainEvent;
-    if (event.type !== "evaluation" || event.images !== "test") continue;
+    const event = parse(line);
+    if (event?.type !== "evaluation" || event.images !== "test") continue;
     for (const score of event.networks) scores.set(`${score.task} ${score.level}`, score);
   }
   return [...scores.values()];
+}
+
+/** A run that is being written may end within a line. */
+function parse(line: string): TrainEvent | undefined {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

@@ -7,6 +7,8 @@ import type { InputPicture, StreamEvent } from "./protocol.ts";
 import { type ServerRun, weightsUrl } from "./server.ts";
 
 const HEIGHT = 170;
+/** Pixels of a level's name. */
+const NAME = 50;
 const MARGIN = { left: 62, right: 16, top: 24, bottom: 34 };
 
 export class StreamView {
@@ -122,11 +124,11 @@ export class StreamView {
     const width = this.#plot.clientWidth;
     if (width === 0) return;
     const last = this.#events.at(-1);
-    const end = Math.max(1, last?.milliseconds ?? 1000);
+    const duration = Math.max(1, last?.milliseconds ?? 1000);
     const most = Math.max(1, last?.totalBytes ?? 1);
     const right = width - MARGIN.right;
     const bottom = HEIGHT - MARGIN.bottom;
-    const x = (time: number) => MARGIN.left + time / end * (right - MARGIN.left);
+    const x = (time: number) => MARGIN.left + time / duration * (right - MARGIN.left);
     const y = (bytes: number) => bottom - bytes / most * (bottom - MARGIN.top);
     const picture = svg("svg", { width, height: HEIGHT, "aria-hidden": "true" });
     picture.append(svg("path", { class: "grid", d: `M${MARGIN.left} ${bottom}H${right}` }));
@@ -150,8 +152,8 @@ export class StreamView {
         ),
       );
     }
-    const tick = niceStep(end / Math.max(2, Math.floor((right - MARGIN.left) / 110)));
-    for (let time = 0; time <= end; time += tick) {
+    const tick = niceStep(duration / Math.max(2, Math.floor((right - MARGIN.left) / 110)));
+    for (let time = 0; time <= duration; time += tick) {
       picture.append(svg(
         "text",
         { class: "tick middle", x: x(time), y: bottom + 18 },
@@ -170,14 +172,18 @@ export class StreamView {
       svg("path", { class: "line", d: line }),
     );
     const answers = this.#events.filter(({ answer }) => answer);
+    // Names stand at the top, one below the other where they would touch.
+    let [end, row] = [-Infinity, 0];
     for (const { level, milliseconds, bytes } of answers) {
       const [cx, cy] = [x(milliseconds), y(bytes)];
+      row = cx - end < NAME ? row + 1 : 0;
+      end = cx;
       group.append(
-        svg("path", { class: "rule", d: `M${round(cx)} ${MARGIN.top}V${bottom}` }),
+        svg("path", { class: "rule", d: `M${round(cx)} 0V${bottom}` }),
         svg("circle", { class: "mark", cx: round(cx), cy: round(cy), r: 5 }),
         svg(
           "text",
-          { class: "tick end strong", x: round(cx) - 8, y: round(cy) - 8 },
+          { class: "tick end strong", x: round(cx) - 6, y: 11 + 14 * row },
           `level ${level}`,
         ),
       );

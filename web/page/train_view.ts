@@ -101,6 +101,7 @@ export class TrainView {
 
   #setState(state: TrainState, note?: string): void {
     this.#state = state;
+    const busy = BUSY.includes(state);
     const words: Record<TrainState, string> = {
       idle: "Not started.",
       building: "Preparing: compiling shaders for this GPU, which takes a moment the first time.",
@@ -115,12 +116,9 @@ export class TrainView {
     // What a loss of the device came to stays readable while the training goes on.
     if (state === "recovering") this.#recovery = note;
     const kept = state === "running" && this.#recovery ? ` ${this.#recovery}` : "";
-    if (!BUSY.includes(state)) this.#recovery = undefined;
-    this.#status.textContent = state === "failed" || state === "recovering"
-      ? note ?? words[state]
-      : words[state] + kept;
-    this.#status.classList.toggle("bad", state === "failed");
-    const busy = BUSY.includes(state);
+    if (!busy) this.#recovery = undefined;
+    this.#status.textContent = (note ?? words[state]) + kept;
+    this.#status.classList.toggle("bad", !busy && note !== undefined);
     this.#go.textContent = busy ? "Pause" : state === "paused" ? "Resume" : "Train";
     if (["stopped", "done", "failed"].includes(state)) this.#go.textContent = "Train again";
     this.#go.disabled = state === "pausing";

@@ -3,6 +3,7 @@ import {
   type CheckpointFiles,
   DeepVirtualNetwork,
   digitsScenario,
+  type Gpu,
   type Scenario,
   scenarioWithEpochs,
   type TaskData,
@@ -79,7 +80,15 @@ export class Training {
     this.#abort = new AbortController();
     this.#set("building");
     this.#running = this.#run()
-      .catch((error: Error) => this.#set("failed", error.message))
+      .catch((error: Error) => {
+        // What a checkpoint holds is not lost.
+        if (this.#checkpointStep === 0) this.#set("failed", error.message);
+        else {
+          const step = this.#checkpointStep;
+          this.tell({ type: "rewind", step });
+          this.#set("paused", `${error.message}. "Resume" goes on from step ${step}.`);
+        }
+      })
       .finally(() => this.#running = undefined);
   }
 
@@ -87,7 +96,7 @@ export class Training {
   async #run(): Promise<void> {
     let losses = 0;
     while (true) {
-      const gpu = await this.networks.gpu();
+      const gpu = await this.#open(losses);
       try {
         const net = await this.#network();
         const options = {
@@ -128,6 +137,18 @@ export class Training {
         );
       }
     }
+  }
+
+  /** The device. After a loss the next one may not be there at once. */
+  async #open(losses: number): Promise<Gpu> {
+    for (const delay of losses > 0 ? [1000, 4000] : []) {
+      try {
+        return await this.networks.gpu();
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, delay));
+      }
+    }
+    return await this.networks.gpu();
   }
 
   /** The network on the device that is open: the same one after a pause, a new one else. */

@@ -192,7 +192,11 @@ export class UseView {
           server ? "Asking the server." : "An answer needs WebGPU, or a server's run.",
         );}
       const served = await server;
-      if (!isOld() && served) this.#showAnswer(answer, served);
+      if (isOld() || !served) return;
+      this.#showAnswer(answer, served);
+      if (!answer && !(served instanceof Error)) {
+        this.#say(`Level ${served.level}, answered by the server.`);
+      }
     } catch (error) {
       if (isOld()) return;
       this.#showAnswer();
