@@ -37,6 +37,8 @@ export interface FetchOptions {
   retries?: number;
   /** Milliseconds before the first retry (300); each later one waits twice as long. */
   retryDelay?: number;
+  /** Milliseconds without a byte after which a request has failed (30,000). */
+  stallTimeout?: number;
   /**
    * Bytes to ask for first. By default 8, which tell how long the header is, so that not one byte too
    * many is fetched; 65536 saves a round trip where the header is shorter.
@@ -44,6 +46,14 @@ export interface FetchOptions {
   firstBytes?: number;
   /** Told of bytes that arrived. */
   onBytes?: (count: number) => void;
+}
+
+/** One try of a request. */
+interface Attempt {
+  /** Ends it. */
+  signal: AbortSignal;
+  /** Says that something came. */
+  alive: () => void;
 }
 
 /** Statuses that may be gone at the next try. */
@@ -69,13 +79,13 @@ export class StreamingFile {
   static async open(url: string, options: FetchOptions = {}): Promise<StreamingFile> {
     const file = new StreamingFile(url, options);
     const asked = Math.max(1, options.firstBytes ?? 8);
-    await file.#retrying(async () => {
-      const response = await file.#request(0, asked, true);
+    await file.#retrying(async (attempt) => {
+      const response = await file.#request(attempt, 0, asked, true);
       file.#version = versionOf(response);
       file.#whole = response.status === 200;
       file.size = file.#whole ? undefined : totalOf(response);
       const chunks: Uint8Array[] = [];
-      await file.#receive(response, (chunk) => chunks.push(chunk));
+      await file.#receive(attempt, response, (chunk) => chunks.push(chunk));
       file.#start = new Uint8Array(await new Blob(chunks as BlobPart[]).arrayBuffer());
       if (file.#whole) file.size = file.#start.length;
       const due = Math.min(asked, file.size ?? asked);
@@ -97,9 +107,9 @@ export class StreamingFile {
     let done = here.length;
     if (done === bytes.length) return bytes;
     if (this.#whole) throw this.#short(this.#start.length, end);
-    await this.#retrying(async () => {
-      const response = await this.#request(start + done, end);
-      await this.#receive(response, (chunk) => {
+    await this.#retrying(async (attempt) => {
+      const response = await this.#request(attempt, start + done, end);
+      await this.#receive(attempt, response, (chunk) => {
         if (done + chunk.length > bytes.length) {
           throw this.#error("refused", `sent more than bytes ${start} to ${end - 1}`, response);
         }
@@ -112,8 +122,13 @@ export class StreamingFile {
   }
 
   /** Asks for bytes `[start, end)` and checks that the answer is about them and about the same file. */
-  async #request(start: number, end: number, first = false): Promise<Response> {
-    const { fetch = globalThis.fetch, signal } = this.options;
+  async #request(
+    { signal, alive }: Attempt,
+    start: number,
+    end: number,
+    first = false,
+  ): Promise<Response> {
+    const { fetch = globalThis.fetch } = this.options;
     this.requests++;
     const response = await fetch(this.url, {
       headers: { range: `bytes=${start}-${end - 1}` },
@@ -121,9 +136,10 @@ export class StreamingFile {
       // A browser's cache answers requests for one address one after another.
       cache: "no-store",
     }).catch((error) => {
-      signal?.throwIfAborted();
+      this.options.signal?.throwIfAborted();
       throw this.#error("unreachable", `cannot be reached: ${(error as Error).message}`);
     });
+    alive();
     const problem = this.#problem(response, start, first);
     if (!problem) return response;
     await response.body?.cancel().catch(() => {});
@@ -150,7 +166,11 @@ export class StreamingFile {
     if (resized || versionOf(response) !== this.#version) return changed;
   }
 
-  async #receive(response: Response, take: (chunk: Uint8Array) => void): Promise<void> {
+  async #receive(
+    { alive }: Attempt,
+    response: Response,
+    take: (chunk: Uint8Array) => void,
+  ): Promise<void> {
     const { signal, onBytes } = this.options;
     const reader = response.body?.getReader();
     if (!reader) return;
@@ -161,6 +181,7 @@ export class StreamingFile {
           throw this.#error("truncated", `broke off: ${(error as Error).message}`, response);
         });
         if (done) return;
+        alive();
         this.bytesLoaded += value.length;
         onBytes?.(value.length);
         take(value);
@@ -171,18 +192,29 @@ export class StreamingFile {
   }
 
   /** Does something again while it fails in passing. */
-  async #retrying(work: () => Promise<void>): Promise<void> {
-    const { retries = 3, retryDelay = 300, signal } = this.options;
+  async #retrying(work: (attempt: Attempt) => Promise<void>): Promise<void> {
+    const { retries = 3, retryDelay = 300, stallTimeout = 30_000, signal } = this.options;
     for (let attempt = 0;; attempt++) {
       signal?.throwIfAborted();
+      const stalled = new AbortController();
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const alive = () => {
+        clearTimeout(timer);
+        const reason = new Error(`nothing came for ${stallTimeout / 1000} s`);
+        timer = setTimeout(() => stalled.abort(reason), stallTimeout);
+      };
+      const either = AbortSignal.any(signal ? [signal, stalled.signal] : [stalled.signal]);
+      alive();
       try {
-        return await work();
+        return await work({ signal: either, alive });
       } catch (error) {
         if (!(error instanceof StreamingError)) throw error;
         const passing = error.problem === "unreachable" || error.problem === "truncated" ||
           error.problem === "refused" && PASSING.has(error.status ?? 0);
         if (!passing || attempt >= retries) throw error;
         await pause(retryDelay * 2 ** attempt, signal);
+      } finally {
+        clearTimeout(timer);
       }
     }
   }

@@ -60,7 +60,8 @@ export function serveFile(
           at += chunk.length;
           if (options.rate) {
             clock = Math.max(clock, performance.now()) + 1000 * chunk.length / options.rate;
-            await new Promise((resolve) => setTimeout(resolve, clock - performance.now()));
+            const wait = Math.max(0, clock - performance.now());
+            await new Promise((resolve) => setTimeout(resolve, wait));
           }
           controller.enqueue(chunk);
           if (at < content.length) return;

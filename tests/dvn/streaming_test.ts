@@ -266,6 +266,29 @@ Deno.test("what breaks off or fails in passing is fetched again, from where it e
   streaming.destroy();
 });
 
+Deno.test("a request that stalls is made again", async () => {
+  const { weights, options } = await tinyWeights();
+  const over = Promise.withResolvers<void>();
+  await using server = serveFile(weights, {
+    answer: (index, content, init) => {
+      if (index === 1) return over.promise.then(() => new Response()); // not even a status
+      if (index !== 4) return;
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => controller.enqueue(content.subarray(0, 4)),
+        pull: () => over.promise,
+      });
+      return new Response(body, init);
+    },
+  });
+  const streaming = await openStreaming(server.url, "a", { ...options, stallTimeout: 1000 });
+  await streaming.ready(2);
+  assertEquals(server.asked[2], server.asked[1]);
+  const again = server.asked.filter(([, last]) => last === server.asked[4]![1]);
+  assertEquals(again.at(-1)![0], again[0]![0] + 4);
+  streaming.destroy();
+  over.resolve();
+});
+
 // deno-lint-ignore no-explicit-any
 type ErrorClass = new (...args: any[]) => Error;
 
