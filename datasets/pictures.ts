@@ -2,7 +2,9 @@
 
 /** A decoded picture, 8 bits a channel, row by row. */
 export interface Picture {
+  /** In pixels. */
   width: number;
+  /** In pixels. */
   height: number;
   /** `height * width * 4` bytes: red, green, blue, alpha (not multiplied in). */
   rgba: Uint8ClampedArray;
@@ -18,7 +20,9 @@ export interface Raster {
 
 /** What a network reads; a `VirtualNetwork` has these. */
 export interface PictureFormat {
+  /** In pixels. */
   height: number;
+  /** In pixels. */
   width: number;
   /** 1 (grey) or 3 (red, green, blue). */
   channels: number;

@@ -32,8 +32,11 @@ export interface ResidualBlock {
 export interface ConvLayer {
   /** Such as "stage1.block1.conv1". */
   name: string;
+  /** Channels of its input, over all units. */
   inChannels: number;
+  /** Channels of its output, over all units. */
   outChannels: number;
+  /** 2 where the map's sides are halved. */
   stride: 1 | 2;
   /** The input is the whole stem, at any level. */
   inIsStem: boolean;
