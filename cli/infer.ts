@@ -5,15 +5,12 @@
  *
  * @module
  */
+import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
 import {
-  DeepVirtualNetwork,
-  Gpu,
   type InkChoice,
   type PictureFormat,
   type PreparedPicture,
   preparePicture,
-  SafeTensorsError,
-  type VirtualNetwork,
 } from "../mod.ts";
 import { taskLevels } from "../dvn/hierarchy.ts";
 import { prepareAdapter } from "./adapter.ts";

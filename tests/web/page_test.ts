@@ -5,14 +5,8 @@ import { join } from "node:path";
 import type { Browser, BrowserContextOptions, Download, Page } from "playwright-core";
 import { prepareAdapter } from "../../cli/adapter.ts";
 import { decodePicture } from "../../cli/images.ts";
-import {
-  decodeSafeTensors,
-  DeepVirtualNetwork,
-  digitsScenario,
-  loadDigits,
-  preparePicture,
-  selectClasses,
-} from "../../mod.ts";
+import { decodeSafeTensors, DeepVirtualNetwork, digitsScenario } from "../../mod.ts";
+import { loadDigits, preparePicture, selectClasses } from "../../mod.ts";
 import { bundlePage, type PageFile } from "../../web/server/page_bundle.ts";
 import { GpuPredictor } from "../../web/server/predictor.ts";
 import { type RunningServer, startServer } from "../../web/server/server.ts";

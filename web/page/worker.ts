@@ -1,16 +1,18 @@
 /** The worker: all that uses the GPU or decodes pictures, so that the page stays responsive. */
 import {
-  type Dataset,
   digitsScenario,
-  loadDigits,
   type NetworkScore,
   openStreaming,
-  type PictureFormat,
-  preparePicture,
-  selectClasses,
   type StreamingNetwork,
   type StreamingProgress,
   type TaskData,
+} from "../../mod.ts";
+import {
+  type Dataset,
+  loadDigits,
+  type PictureFormat,
+  preparePicture,
+  selectClasses,
 } from "../../mod.ts";
 import { Networks } from "./networks.ts";
 import { decodeFile } from "./picture_file.ts";
