@@ -16,6 +16,8 @@ export class TrainView {
   #network: NetworkView | undefined;
   #stepsInRun = 1;
   #epochs = 0;
+  /** What a loss of the device came to, shown while the training goes on. */
+  #recovery: string | undefined;
   #steps: StepEvent[] = [];
   #evaluations: EvaluationEvent[] = [];
   /** One for each task, after that of the loss. */
@@ -113,7 +115,6 @@ export class TrainView {
       done: "Done. Look inside, and use it below.",
       failed: "The training failed.",
     };
-    // What a loss of the device came to stays readable while the training goes on.
     if (state === "recovering") this.#recovery = note;
     const kept = state === "running" && this.#recovery ? ` ${this.#recovery}` : "";
     if (!busy) this.#recovery = undefined;
@@ -129,8 +130,6 @@ export class TrainView {
     if (!busy) byId("t-left").textContent = "–";
     this.onState(state);
   }
-
-  #recovery: string | undefined;
 
   #takeTraining(event: PlainTrainEvent, bytesHeld: number): void {
     byId("t-memory").textContent = formatBytes(bytesHeld);
