@@ -9,6 +9,8 @@ import { describePoint, drawScatter } from "./scatter.ts";
 /** Pixels a channel, at most and at least. */
 const LARGEST_SCALE = 4.25;
 const SMALLEST_SCALE = 0.5;
+/** Pixels of the widest matrix where they do not fit in one row. */
+const WIDEST_IN_ROWS = 72;
 /** Pixels of the narrowest matrix, of the words below it, and between two. */
 const NARROWEST = 14;
 const WORDS = 32;
@@ -317,5 +319,5 @@ function largestScale(channels: readonly number[], room: number): number {
   let scale = LARGEST_SCALE;
   while (scale > SMALLEST_SCALE && width(scale) > room) scale *= 0.97;
   // Where even that is too wide they stand in rows, and may as well be seen.
-  return width(scale) <= room ? scale : LARGEST_SCALE / 2;
+  return width(scale) <= room ? scale : WIDEST_IN_ROWS / Math.max(...channels);
 }

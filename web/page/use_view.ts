@@ -224,15 +224,20 @@ export class UseView {
     }
     // So small a picture is best left to the processor.
     canvas.getContext("2d", { willReadFrequently: true })!.putImageData(pixels, 0, 0);
-    byId("reads-note").textContent = !picture
-      ? "What the network reads appears here."
-      : `What the network reads: ${width} by ${height}, light on dark` +
-        (ink === "dark" ? "; the dark ink was turned round." : ".");
+    const inked = ink === "dark"
+      ? ", light on dark: the dark ink was turned round"
+      : ink === "light"
+      ? ", light on dark"
+      : "";
+    byId("reads-note").textContent = picture
+      ? `What the network reads: ${width} by ${height} pixels${inked}.`
+      : "What the network reads appears here.";
   }
 
   #showAnswer(answer?: Answer, served?: ServerAnswer | Error): void {
     const classes = this.#network!.tasks.find(({ name }) => name === this.#task.value)!.classes;
     const body = byId("answer").querySelector("tbody")!;
+    byId("answer").classList.toggle("long", classes.some(({ length }) => length > 3));
     const difference = byId("difference");
     const server = served instanceof Error ? undefined : served;
     const ofServer = (name: string) =>
