@@ -1,6 +1,9 @@
 /**
  * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
  *
+ * What only the paper's experiments need is apart, so that a page need not load it: their methods and
+ * scenarios in `paper.ts`, the readers of their datasets in `datasets.ts`.
+ *
  * @module
  */
 export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
@@ -41,37 +44,19 @@ export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
 export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
 export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.ts";
-export { ablationNames, findMethod, methodNames, methods } from "./dvn/methods/index.ts";
 export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, SequentialSpec, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
-export { builtInScenario, paperScenarioNames, scenarioNames } from "./dvn/scenarios/index.ts";
-export {
-  describeScale,
-  type Scale,
-  scaleNames,
-  scaleScenario,
-  scenarioWithEpochs,
-  withEpochs,
-} from "./dvn/scenarios/scale.ts";
+export { scenarioWithEpochs, withEpochs } from "./dvn/scenarios/scale.ts";
 export { learningRate } from "./dvn/schedule.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { VirtualNetwork } from "./dvn/virtual_network.ts";
 
-export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
 export { selectClasses, splitClasses } from "./datasets/class_split.ts";
-export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
 export { loadDigits } from "./datasets/digits.ts";
 export { limitImages } from "./datasets/image_limit.ts";
 export type { Dataset } from "./datasets/image_set.ts";
-export { loadStl10 } from "./datasets/stl10.ts";
-export {
-  type ImageCache,
-  type JpegDecoder,
-  loadTinyImageNet,
-  type TinyImageNetOptions,
-} from "./datasets/tiny_imagenet.ts";
 export { splitValidation } from "./datasets/validation_split.ts";

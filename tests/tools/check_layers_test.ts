@@ -51,7 +51,7 @@ Deno.test("check_layers names each import against the layers", async () => {
   });
   assertEquals(offences, [
     "cli/main.ts:1: imports web/chart.ts, but cli may import only itself and shaders, nn, dvn, " +
-    "datasets, mod.ts",
+    "datasets, mod.ts, paper.ts, datasets.ts",
     "datasets/d.ts:1: imports nn/g.ts, but datasets may import only itself",
     "dvn/c.ts:1: imports datasets/d.ts, but dvn may import only itself and nn",
     "dvn/e.ts:1: imports shaders/f.ts, but dvn may import only itself and nn",
@@ -59,7 +59,8 @@ Deno.test("check_layers names each import against the layers", async () => {
     "datasets",
     "nn/b.ts:2: imports dvn/c.ts, but nn may import only itself and shaders",
     "shaders/a.ts:1: imports nn/b.ts, but shaders may import only itself",
-    "web/page.ts:2: imports nn/g.ts, but web may import only itself and mod.ts",
+    "web/page.ts:2: imports nn/g.ts, but web may import only itself and mod.ts, " +
+    "paper.ts, datasets.ts",
   ]);
 });
 

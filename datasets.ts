@@ -1,0 +1,15 @@
+/**
+ * Readers of the datasets of the paper, in their official layouts, from wherever their files are: CIFAR-10,
+ * CIFAR-100, STL-10 and Tiny ImageNet.
+ *
+ * @module
+ */
+export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
+export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
+export { loadStl10 } from "./datasets/stl10.ts";
+export {
+  type ImageCache,
+  type JpegDecoder,
+  loadTinyImageNet,
+  type TinyImageNetOptions,
+} from "./datasets/tiny_imagenet.ts";
