@@ -35,15 +35,15 @@ export interface BuiltFile {
 }
 
 /**
- * Writes the package into a folder, made new.
+ * Writes the package into a folder, made new; an earlier build in it is removed.
  *
  * @returns Its modules with their sizes.
- * @throws {Error} If the library is larger than the limit, or does not compile.
+ * @throws {Error} If the library is larger than the limit, or does not compile, or something else is in
+ *   the folder.
  */
 export async function build(folder: string): Promise<BuiltFile[]> {
-  const declarations = makeDeclarations(ENTRIES.map(({ source }) => source));
-  await Deno.remove(folder, { recursive: true }).catch(() => {});
-  await Deno.mkdir(folder, { recursive: true });
+  const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
+  await clear(folder);
   try {
     await bundle(folder, ENTRIES, false);
     await bundle(folder, ENTRIES, true);
@@ -55,7 +55,7 @@ export async function build(folder: string): Promise<BuiltFile[]> {
   } finally {
     await esbuild.stop();
   }
-  const texts = new Map([...await declarations].map(([path, text]) => [`types/${path}`, text]));
+  const texts = new Map([...declarations].map(([path, text]) => [`types/${path}`, text]));
   for (const { name, source } of ENTRIES) texts.set(`${name}.d.ts`, entryDeclaration(source));
   texts.set("package.json", JSON.stringify(packageJson(), undefined, 2) + "\n");
   for (const name of ["README.md", "LICENSE"]) {
@@ -66,6 +66,16 @@ export async function build(folder: string): Promise<BuiltFile[]> {
     await Deno.writeTextFile(join(folder, path), text);
   }
   return await measure(folder);
+}
+
+/** Makes an empty folder, in the place of an earlier build at most. */
+async function clear(folder: string): Promise<void> {
+  await Deno.mkdir(folder, { recursive: true });
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
+  if (names.length > 0 && !names.includes("dvn.js")) {
+    throw new Error(`${folder} holds other files, such as ${names[0]}; name another folder`);
+  }
+  for (const name of names) await Deno.remove(join(folder, name), { recursive: true });
 }
 
 interface Entry {
