@@ -4,8 +4,10 @@
  *
  * @module
  */
+export type { Archive } from "./datasets/archives.ts";
 export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
 export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
+export type { Dataset, ImageSet } from "./datasets/image_set.ts";
 export { loadStl10 } from "./datasets/stl10.ts";
 export {
   type ImageCache,

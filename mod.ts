@@ -6,12 +6,20 @@
  *
  * @module
  */
-export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export type { Access, Constants, Kernel, Shape, Shapes, Workgroups } from "./shaders/kernel.ts";
+export { type AdapterClass, type Driver, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
-export { Tape } from "./nn/tape.ts";
-export type { Tensor } from "./nn/tensor.ts";
-export { type BlockLayout, blockRange, type Param, ParamStore, type State } from "./nn/params.ts";
+export { Tape, type TouchedRange } from "./nn/tape.ts";
+export type { Dispatch, Home, Tensor } from "./nn/tensor.ts";
+export {
+  type BlockLayout,
+  blockRange,
+  type Page,
+  type Param,
+  ParamStore,
+  type State,
+} from "./nn/params.ts";
 export { Random } from "./nn/random.ts";
 export { constant, type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
@@ -23,6 +31,7 @@ export {
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
 export { padChannels } from "./nn/ops/channels.ts";
+export type { Conv2dGeometry } from "./shaders/conv2d.ts";
 export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
 export {
   COUNTER_LENGTH,
@@ -49,14 +58,14 @@ export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, SequentialSpec, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
 export { scenarioWithEpochs, withEpochs } from "./dvn/scenarios/scale.ts";
-export { learningRate } from "./dvn/schedule.ts";
+export { learningRate, type RateSpec } from "./dvn/schedule.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
-export type { VirtualNetwork } from "./dvn/virtual_network.ts";
+export type { SharedNetwork, VirtualNetwork } from "./dvn/virtual_network.ts";
 
 export { selectClasses, splitClasses } from "./datasets/class_split.ts";
 export { loadDigits } from "./datasets/digits.ts";
 export { limitImages } from "./datasets/image_limit.ts";
-export type { Dataset } from "./datasets/image_set.ts";
+export type { Dataset, ImageSet as LabelledImages } from "./datasets/image_set.ts";
 export { splitValidation } from "./datasets/validation_split.ts";

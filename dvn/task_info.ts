@@ -3,9 +3,13 @@ import type { Scenario } from "./scenario.ts";
 
 /** What a network knows of a task: enough to classify images without the dataset. */
 export interface TaskInfo {
+  /** Of the scenario's task. */
   name: string;
+  /** In label order. */
   classes: string[];
+  /** Rows of pixels. */
   height: number;
+  /** Pixels in a row. */
   width: number;
   /** 1 to 4. */
   channels: number;
@@ -13,6 +17,7 @@ export interface TaskInfo {
   maximum: number;
   /** Network input = byte * scale + shift, for each channel. */
   scale: number[];
+  /** See `scale`. */
   shift: number[];
 }
 

@@ -3,18 +3,22 @@
  * Format: https://github.com/huggingface/safetensors. Only F32 is needed here.
  */
 export interface SafeTensors {
+  /** Arrays by name. */
   tensors: Map<string, { shape: number[]; data: Float32Array }>;
+  /** Texts by name. */
   metadata: Record<string, string>;
 }
 
 /** The file is not what it should be; the message says where. */
 export class SafeTensorsError extends Error {
+  /** Survives minifiers. */
   override name = "SafeTensorsError";
 }
 
 /** Where the file's tensors start is a multiple of this, in bytes. */
 const HEADER_ALIGNMENT = 8;
 
+/** The bytes of a file of F32 tensors. */
 export function encodeSafeTensors(
   { tensors, metadata }: SafeTensors,
 ): Uint8Array<ArrayBuffer> {
@@ -41,7 +45,7 @@ export function encodeSafeTensors(
   return file;
 }
 
-/** @throws {SafeTensorsError} If the bytes are not a whole safetensors file of F32 tensors. */
+/** Reads a file. @throws {SafeTensorsError} If the bytes are not a whole safetensors file of F32 tensors. */
 export function decodeSafeTensors(file: Uint8Array): SafeTensors {
   const fail = (what: string): never => {
     throw new SafeTensorsError(`not a whole safetensors file: ${what}`);

@@ -17,6 +17,7 @@ interface BackwardRule {
  * {@linkcode Plan} of it, to be run any number of times.
  */
 export class Tape {
+  /** All that was recorded, in the order of execution. */
   readonly dispatches: Dispatch[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
   readonly #touched = new Map<Param, Set<number>>();
@@ -25,6 +26,7 @@ export class Tape {
   #differentiates = true;
   #scope = "";
 
+  /** Starts empty. @param gpu Whose driver the kernels' tiles are chosen for, and where `compile()` puts the plan. */
   constructor(readonly gpu: Gpu) {}
 
   /** Names what is recorded inside `work`, for profiles and errors. */
@@ -262,8 +264,12 @@ export class Tape {
 
 /** A run of floats in a page. */
 export interface TouchedRange {
+  /** Index into `ParamStore.pages`. */
   page: number;
+  /** The first float. */
   start: number;
+  /** Behind the last float. */
   end: number;
+  /** Weight decay applies. */
   decay: boolean;
 }

@@ -8,6 +8,7 @@ import unpackGradientWgsl from "./unpack_gradient.wgsl" with { type: "text" };
 export interface Conv2dGeometry {
   /** Side. */
   kernel: number;
+  /** Pixels from one output to the next. */
   stride: number;
   /** Zeros around the picture. */
   padding: number;

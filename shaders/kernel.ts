@@ -18,6 +18,7 @@ export type Shapes = Readonly<Record<string, Shape>>;
 
 /** One WGSL entry point `main`, and how a dispatch of it follows from shapes and arguments. */
 export interface Kernel<Args> {
+  /** For errors and profiles. */
   readonly label: string;
   /** The source, valid as it stands. */
   readonly wgsl: string;
@@ -32,6 +33,7 @@ export interface Kernel<Args> {
   readonly constants?: (shapes: Shapes, args: Args) => Constants;
   /** The uniform's 32-bit words; use {@linkcode f32Bits} for a float. */
   readonly extents?: (shapes: Shapes, args: Args) => number[];
+  /** The grid. */
   readonly workgroups: (shapes: Shapes, args: Args) => Workgroups;
 }
 

@@ -15,12 +15,14 @@ export type AdapterClass = "gpu" | "software";
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
 export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
+/** Which device to open; all of it may be left out. */
 export interface GpuOptions {
   /**
    * "max" (default): ask for the adapter's own limits on sizes, only to go faster or to hold larger
    * arenas. "default": stay at the limits that WebGPU guarantees everywhere.
    */
   limits?: "default" | "max";
+  /** Passed on to the browser. Default: high-performance. */
   powerPreference?: GPUPowerPreference;
   /**
    * Tune kernels for another driver than the adapter's. Results differ by rounding only; so that tests
@@ -46,7 +48,9 @@ const USED_FEATURES: readonly GPUFeatureName[] = [
  * next {@linkcode Gpu.check}, which each run and read calls.
  */
 export class Gpu {
+  /** Whether it is a GPU. */
   readonly adapterClass: AdapterClass;
+  /** What kernels are tuned for. */
   readonly driver: Driver;
   /** Kernels read their large inputs through textures: buffer loads are slow on software. */
   readonly readsThroughTextures: boolean;
@@ -247,6 +251,7 @@ export class Gpu {
     return buffer;
   }
 
+  /** Gives a buffer of {@linkcode Gpu.buffer} back. */
   free(buffer: GPUBuffer): void {
     this.bytesHeld -= buffer.size;
     buffer.destroy();
@@ -341,7 +346,7 @@ export class Gpu {
   async read(
     buffer: GPUBuffer,
     offset = 0,
-    bytes = buffer.size - offset,
+    bytes: number = buffer.size - offset,
   ): Promise<ArrayBuffer> {
     this.check();
     const operation = `read ${buffer.label}`;

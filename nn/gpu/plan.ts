@@ -6,8 +6,11 @@ import { type Gpu, SMALLER } from "./gpu.ts";
 
 /** What one kernel takes in one run of a plan. */
 export interface KernelTime {
+  /** Its label. */
   kernel: string;
+  /** How often it ran. */
   dispatches: number;
+  /** In all of them. */
   milliseconds: number;
 }
 

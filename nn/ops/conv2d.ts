@@ -12,9 +12,11 @@ import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMap, checkUnits, padChannels } from "./channels.ts";
 
+/** Geometry and active units of {@linkcode conv2d}. */
 export interface Conv2dOptions extends Conv2dGeometry {
   /** Active units of input and output, ascending, from 0. Default: all. */
   inUnits?: readonly number[];
+  /** The same of the output. */
   outUnits?: readonly number[];
   /** Added to the result: a residual connection. */
   add?: Tensor;
