@@ -42,8 +42,8 @@ export interface BuiltFile {
  *   the folder.
  */
 export async function build(folder: string): Promise<BuiltFile[]> {
-  const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
   await clear(folder);
+  const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
   try {
     await bundle(folder, ENTRIES, false);
     await bundle(folder, ENTRIES, true);

@@ -7,11 +7,9 @@ import config from "../../deno.json" with { type: "json" };
 import { build, type BuiltFile, SIZE_LIMIT } from "../../tools/build.ts";
 import { stripWgsl } from "../../tools/pack_shaders.ts";
 import { unroll } from "../../shaders/specialize.ts";
-import { findChromium, launchChromium } from "../browser/chromium.ts";
+import { findChromium } from "../browser/chromium.ts";
+import { openPage } from "../browser/open_page.ts";
 import { serveFolder } from "../browser/serve_folder.ts";
-
-/** Of one page, in milliseconds; SwiftShader takes 5 s on two idle cores. */
-const PAGE_LIMIT = 180_000;
 
 const chromium = await findChromium();
 const npm = await runs("npm", "--version");
@@ -53,43 +51,13 @@ const PROGRAM = `
     return probabilities;
   }`;
 
-/** Opens a page in Chromium and waits for `globalThis.result`; fails if its console is not clean. */
-async function openPage(url: string): Promise<unknown> {
-  const { VK_DRIVER_FILES: _, VK_ICD_FILENAMES: __, ...env } = Deno.env.toObject();
-  const browser = await launchChromium(chromium!, env);
-  try {
-    const page = await browser.newPage();
-    const complaints: string[] = [];
-    page.on("pageerror", (error) => complaints.push(`${error.stack}`));
-    page.on("console", (message) => complaints.push(`${message.type()}: ${message.text()}`));
-    const result = Promise.withResolvers<unknown>();
-    page.on("pageerror", result.reject);
-    await page.exposeFunction("report", result.resolve);
-    const timer = setTimeout(
-      () => result.reject(new Error(`no result after ${PAGE_LIMIT / 1000} s`)),
-      PAGE_LIMIT,
-    );
-    try {
-      await page.goto(url);
-      const value = await result.promise;
-      assertEquals(complaints, []);
-      return value;
-    } finally {
-      clearTimeout(timer);
-    }
-  } finally {
-    await browser.close();
-  }
-}
-
 const html = (script: string) =>
   `<!DOCTYPE html><link rel="icon" href="data:,"><script type="module">${script}</script>`;
 
-function assertProbabilities(value: unknown): void {
-  const rows = value as number[];
-  assertEquals(rows.length, 30);
+function assertProbabilities(rows: number[] | undefined): void {
+  assertEquals(rows?.length, 30);
   for (let image = 0; image < 3; image++) {
-    const sum = rows.slice(image * 10, image * 10 + 10).reduce((total, p) => total + p);
+    const sum = rows!.slice(image * 10, image * 10 + 10).reduce((total, p) => total + p);
     assert(Math.abs(sum - 1) < 1e-5, `probabilities of image ${image} add up to ${sum}`);
   }
 }
@@ -170,8 +138,8 @@ Deno.test({
     const requested: string[] = [];
     const server = serveFolder(root, requested);
     try {
-      const result = await openPage(`http://127.0.0.1:${server.addr.port}/plain.html`);
-      const [plain, minified] = result as unknown[];
+      const url = `http://127.0.0.1:${server.addr.port}/plain.html`;
+      const [plain, minified] = await openPage<number[][]>(chromium!, url);
       assertProbabilities(plain);
       assertEquals(minified, plain);
       const files = [
@@ -265,8 +233,10 @@ Deno.test({
     await Deno.writeTextFile(join(folder, "index.html"), html(`import "./out/main.js";`));
     const server = serveFolder(folder);
     try {
-      const result = await openPage(`http://127.0.0.1:${server.addr.port}/index.html`);
-      const { names, probabilities } = result as { names: string[]; probabilities: number[] };
+      const { names, probabilities } = await openPage<{ names: string[]; probabilities: number[] }>(
+        chromium!,
+        `http://127.0.0.1:${server.addr.port}/index.html`,
+      );
       assertEquals(names, ["nestednet", "function"]);
       assertProbabilities(probabilities);
     } finally {
@@ -280,10 +250,8 @@ Deno.test({
   ignore: !npm,
   async fn() {
     const folder = await projectFolder();
-    const check = async (text: string, module: "bundler" | "nodenext") => {
-      const file = join(folder, `typed_${module}.ts`);
-      await Deno.writeTextFile(file, text);
-      const program = ts.createProgram([file], {
+    const check = (files: string[], module: "bundler" | "nodenext") => {
+      const program = ts.createProgram(files.map((file) => join(folder, file)), {
         strict: true,
         noEmit: true,
         types: [],
@@ -297,9 +265,7 @@ Deno.test({
           : { module: ts.ModuleKind.NodeNext },
       });
       return ts.getPreEmitDiagnostics(program).map(({ messageText, file }) =>
-        `${file?.fileName.slice(folder.length)}: ${
-          ts.flattenDiagnosticMessageText(messageText, "\n")
-        }`
+        `${basename(file?.fileName ?? "")}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`
       );
     };
     const program = (level: string) => `
@@ -316,11 +282,11 @@ Deno.test({
       }
       const bytes: number = net.virtual("digits", { level: ${level} }).cost.bytes;
       export { builtInScenario, bytes, loadCifar10 };`;
-    for (const module of ["bundler", "nodenext"] as const) {
-      assertEquals(await check(program("2"), module), [], module);
-      const mistakes = await check(program('"two"'), module);
-      assertEquals(mistakes.length, 1, mistakes.join("\n"));
-      assertStringIncludes(mistakes[0]!, "Type 'string' is not assignable to type 'number'");
-    }
+    await Deno.writeTextFile(join(folder, "right.ts"), program("2"));
+    await Deno.writeTextFile(join(folder, "wrong.ts"), program('"two"'));
+    assertEquals(check(["right.ts"], "nodenext"), []);
+    assertEquals(check(["right.ts", "wrong.ts"], "bundler"), [
+      "wrong.ts: Type 'string' is not assignable to type 'number'.",
+    ]);
   },
 });
