@@ -1,8 +1,8 @@
 /**
  * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
  *
- * What only the paper's experiments need is apart, so that a page need not load it: their methods and
- * scenarios in `paper.ts`, the readers of their datasets in `datasets.ts`.
+ * What not every page needs is apart: pictures to learn from in `datasets.ts`, the paper's methods and
+ * scenarios in `paper.ts`.
  *
  * @module
  */
@@ -63,9 +63,3 @@ export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { SharedNetwork, VirtualNetwork } from "./dvn/virtual_network.ts";
-
-export { selectClasses, splitClasses } from "./datasets/class_split.ts";
-export { loadDigits } from "./datasets/digits.ts";
-export { limitImages } from "./datasets/image_limit.ts";
-export type { Dataset, ImageSet as LabelledImages } from "./datasets/image_set.ts";
-export { splitValidation } from "./datasets/validation_split.ts";

@@ -4,12 +4,15 @@ import {
   DatasetError,
   type FileSource,
   type ImageCache,
+  limitImages,
   loadCifar10,
   loadCifar100,
+  loadDigits,
   loadStl10,
   loadTinyImageNet,
+  selectClasses,
+  splitValidation,
 } from "../datasets.ts";
-import { limitImages, loadDigits, selectClasses, splitValidation } from "../mod.ts";
 import { type Archive, CIFAR_10, CIFAR_100, STL_10, TINY_IMAGENET } from "../datasets/archives.ts";
 import type { Dataset, ImageSet } from "../datasets/image_set.ts";
 import type { Scenario } from "../dvn/scenario.ts";

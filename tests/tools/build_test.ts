@@ -32,7 +32,7 @@ async function runs(command: string, ...args: string[]): Promise<boolean> {
 
 /** What a user writes: predictions of a small network with the weights of its seed. */
 const PROGRAM = `
-  export async function predict({ DeepVirtualNetwork, digitsScenario, Gpu, loadDigits, parseScenario }) {
+  export async function predict({ DeepVirtualNetwork, digitsScenario, Gpu, parseScenario }, { loadDigits }) {
     const gpu = await Gpu.open({ limits: "default" });
     const digits = await loadDigits();
     const scenario = parseScenario({
@@ -70,12 +70,12 @@ Deno.test("build() stays below the size limit and keeps the digits apart", async
   const digits = await Deno.readTextFile(join(dist, "digits.js"));
   const start = /[\w+/]{60}/.exec(digits)?.[0];
   assert(start, "no data in digits.js");
-  for (const name of ["dvn.js", "dvn.min.js"]) {
+  for (const name of ["dvn.js", "dvn.min.js", "datasets.js"]) {
     const text = await Deno.readTextFile(join(dist, name));
     assert(!text.includes(start!), `${name} holds the digits`);
     assertStringIncludes(text, `//# sourceMappingURL=${name}.map`);
     const { sources } = JSON.parse(await Deno.readTextFile(join(dist, `${name}.map`)));
-    assert(sources.some((source: string) => source.endsWith("nn/tape.ts")), `${sources}`);
+    assert(sources.some((source: string) => /(nn|datasets)\/\w+\.ts$/.test(source)), `${sources}`);
   }
 });
 
@@ -133,7 +133,9 @@ Deno.test({
         import { predict } from "./program.js";
         import * as plain from "./dist/dvn.js";
         import * as minified from "./dist/dvn.min.js";
-        report([await predict(plain), await predict(minified)]);`),
+        import * as datasets from "./dist/datasets.js";
+        import * as minifiedDatasets from "./dist/datasets.min.js";
+        report([await predict(plain, datasets), await predict(minified, minifiedDatasets)]);`),
     );
     const requested: string[] = [];
     const server = serveFolder(root, requested);
@@ -147,6 +149,8 @@ Deno.test({
         "program.js",
         "dist/dvn.js",
         "dist/dvn.min.js",
+        "dist/datasets.js",
+        "dist/datasets.min.js",
         "dist/digits.js",
       ];
       assertEquals(requested.sort(), files.map((file) => `/${file}`).sort());
@@ -205,11 +209,11 @@ Deno.test({
       join(folder, "main.ts"),
       `import * as dvn from "${config.name}";
       import { findMethod } from "${config.name}/paper";
-      import { loadCifar10 } from "${config.name}/datasets";
+      import * as datasets from "${config.name}/datasets";
       import { predict } from "./program.js";
       report({
-        names: [findMethod("nestednet").name, typeof loadCifar10],
-        probabilities: await predict(dvn),
+        method: findMethod("nestednet").name,
+        probabilities: await predict(dvn, datasets),
       });`,
     );
     try {
@@ -233,11 +237,11 @@ Deno.test({
     await Deno.writeTextFile(join(folder, "index.html"), html(`import "./out/main.js";`));
     const server = serveFolder(folder);
     try {
-      const { names, probabilities } = await openPage<{ names: string[]; probabilities: number[] }>(
+      const { method, probabilities } = await openPage<{ method: string; probabilities: number[] }>(
         chromium!,
         `http://127.0.0.1:${server.addr.port}/index.html`,
       );
-      assertEquals(names, ["nestednet", "function"]);
+      assertEquals(method, "nestednet");
       assertProbabilities(probabilities);
     } finally {
       await server.shutdown();
@@ -270,10 +274,10 @@ Deno.test({
     };
     const program = (level: string) => `
       import {
-        DeepVirtualNetwork, digitsScenario, Gpu, loadDigits, type TaskData, train,
+        DeepVirtualNetwork, digitsScenario, Gpu, type TaskData, train,
       } from "${config.name}";
       import { builtInScenario } from "${config.name}/paper";
-      import { loadCifar10 } from "${config.name}/datasets";
+      import { loadDigits } from "${config.name}/datasets";
       const gpu: Gpu = await Gpu.open();
       const tasks: Record<string, TaskData> = { digits: await loadDigits() };
       const net = await DeepVirtualNetwork.create(gpu, digitsScenario, tasks);
@@ -281,7 +285,7 @@ Deno.test({
         if (event.type === "step") console.log(event.loss.toFixed(3));
       }
       const bytes: number = net.virtual("digits", { level: ${level} }).cost.bytes;
-      export { builtInScenario, bytes, loadCifar10 };`;
+      export { builtInScenario, bytes };`;
     await Deno.writeTextFile(join(folder, "right.ts"), program("2"));
     await Deno.writeTextFile(join(folder, "wrong.ts"), program('"two"'));
     assertEquals(check(["right.ts"], "nodenext"), []);
