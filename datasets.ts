@@ -14,6 +14,13 @@ export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
 export { loadDigits } from "./datasets/digits.ts";
 export { limitImages } from "./datasets/image_limit.ts";
 export type { Dataset, ImageSet } from "./datasets/image_set.ts";
+export type { Ink } from "./datasets/ink.ts";
+export type { Picture, PictureFormat } from "./datasets/pictures.ts";
+export {
+  type InkChoice,
+  type PreparedPicture,
+  preparePicture,
+} from "./datasets/prepare_picture.ts";
 export { loadStl10 } from "./datasets/stl10.ts";
 export {
   type ImageCache,

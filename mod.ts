@@ -24,9 +24,13 @@ export { Random } from "./nn/random.ts";
 export { constant, type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
   decodeSafeTensors,
+  decodeSafeTensorsHeader,
   encodeSafeTensors,
   type SafeTensors,
   SafeTensorsError,
+  type SafeTensorsHeader,
+  safeTensorsHeaderEnd,
+  type TensorPlace,
 } from "./nn/safetensors.ts";
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
@@ -48,10 +52,11 @@ export { matmul } from "./nn/ops/matmul.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
 export { sgd } from "./nn/optim/sgd.ts";
 
-export type { NetworkCost } from "./dvn/costs.ts";
+export { type ConvLayer, convLayers } from "./dvn/backbone.ts";
+export { type NetworkCost, networkCost } from "./dvn/costs.ts";
 export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
-export { Hierarchy, unitOrder } from "./dvn/hierarchy.ts";
+export { Hierarchy, taskHierarchy, taskLevels, unitOrder } from "./dvn/hierarchy.ts";
 export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.ts";
 export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
@@ -59,7 +64,16 @@ export type { BackboneSpec, Scenario, SequentialSpec, TaskSpec } from "./dvn/sce
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
 export { scenarioWithEpochs, withEpochs } from "./dvn/scenarios/scale.ts";
 export { learningRate, type RateSpec } from "./dvn/schedule.ts";
+export type { Part } from "./dvn/parameters.ts";
+export {
+  openStreaming,
+  StreamingNetwork,
+  type StreamingOptions,
+  type StreamingProgress,
+} from "./dvn/streaming.ts";
+export { type FetchOptions, StreamingError, type StreamingProblem } from "./dvn/streaming_file.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
 export type { SharedNetwork, VirtualNetwork } from "./dvn/virtual_network.ts";
+export { describeWeights } from "./dvn/weights_file.ts";

@@ -5,6 +5,12 @@
  *
  * @module
  */
+import {
+  type InkChoice,
+  type PictureFormat,
+  type PreparedPicture,
+  preparePicture,
+} from "../datasets.ts";
 import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
 import { taskLevels } from "../dvn/hierarchy.ts";
 import { prepareAdapter } from "./adapter.ts";
@@ -20,15 +26,7 @@ import {
 } from "./args.ts";
 import { isInk } from "./datasets.ts";
 import { formatBytes, formatCount, formatLarge, formatPercent } from "./format.ts";
-import {
-  cropToProportions,
-  decodePicture,
-  type PictureFormat,
-  resize,
-  toBytes,
-  toRaster,
-} from "./images.ts";
-import { detectInk, type Ink, readInk } from "./ink.ts";
+import { decodePicture } from "./images.ts";
 import { RunFolder, why } from "./run_folder.ts";
 
 const FLAGS = {
@@ -70,7 +68,7 @@ type Answer =
   & { file: string }
   & ({
     /** How the picture was read, for handwriting. */
-    ink?: Ink;
+    ink?: PreparedPicture["ink"];
     top: { class: string; probability: number }[];
   } | { error: string });
 
@@ -143,8 +141,6 @@ async function load(gpu: Gpu, weights: Uint8Array, run: string) {
   }
 }
 
-type InkChoice = Ink | "auto" | "none";
-
 function chooseTask(names: readonly string[], name: string | undefined) {
   const task = name ?? (names.length === 1 ? names[0] : undefined);
   if (task === undefined || !names.includes(task)) {
@@ -199,22 +195,10 @@ async function readPicture(
   file: string,
   format: PictureFormat,
   choice: InkChoice,
-): Promise<
-  { file: string; bytes: Uint8Array; ink?: Ink } | {
-    file: string;
-    error: string;
-  }
-> {
+): Promise<{ file: string } & (PreparedPicture | { error: string })> {
   try {
     const picture = await decodePicture(await Deno.readFile(file));
-    const raster = toRaster(picture, format.channels);
-    const { width, height, maximum } = format;
-    if (choice === "none") {
-      const part = cropToProportions(raster, width, height);
-      return { file, bytes: toBytes(resize(part, width, height), maximum) };
-    }
-    const ink = choice === "auto" ? detectInk(raster) : choice;
-    return { file, ink, bytes: toBytes(readInk(raster, ink, format), maximum) };
+    return { file, ...preparePicture(picture, format, choice) };
   } catch (error) {
     return { file, error: why(error) };
   }

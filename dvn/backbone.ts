@@ -19,8 +19,11 @@ export interface Stage {
 export interface ResidualBlock {
   /** Such as "stage1.block1". */
   name: string;
+  /** Of all units together. */
   inChannels: number;
+  /** Of all units together. */
   outChannels: number;
+  /** Pixels from one output to the next. */
   stride: 1 | 2;
   /** Reads the stem, which is not cut into units: each unit reads all of its channels. */
   inIsStem: boolean;
@@ -32,8 +35,11 @@ export interface ResidualBlock {
 export interface ConvLayer {
   /** Such as "stage1.block1.conv1". */
   name: string;
+  /** Of all units together. */
   inChannels: number;
+  /** Of all units together. */
   outChannels: number;
+  /** Pixels from one output to the next. */
   stride: 1 | 2;
   /** The input is the whole stem, at any level. */
   inIsStem: boolean;

@@ -9,19 +9,22 @@ import { type Param, ParamStore, type State } from "../nn/params.ts";
 import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
-import { batchNormLayers, residualBlocks, shortcutMap, stemStride } from "./backbone.ts";
+import {
+  batchNormLayers,
+  convLayers,
+  residualBlocks,
+  shortcutMap,
+  stemStride,
+} from "./backbone.ts";
 import { type NetworkCost, networkCost } from "./costs.ts";
 import type { TaskData } from "./data.ts";
 import { type Hierarchy, taskHierarchy, taskLevels } from "./hierarchy.ts";
-import { declareParameters, stemNames } from "./parameters.ts";
-import { parseScenario } from "./parse_scenario.ts";
+import { declareParameters, networkParts, type Part, stemNames } from "./parameters.ts";
 import type { Scenario } from "./scenario.ts";
 import { describeTask, type TaskInfo } from "./task_info.ts";
 import { scenarioPartition, type UnitPartition } from "./unit_partition.ts";
 import { VirtualNetwork } from "./virtual_network.ts";
-
-/** Marks a weights file as ours, in its metadata. */
-const FORMAT = "deep-virtual-network/1";
+import { describeWeights, WEIGHTS_FORMAT } from "./weights_file.ts";
 
 /**
  * How batch norm is computed. "training": with the batch's statistics, of which running ones are kept;
@@ -59,10 +62,19 @@ export class DeepVirtualNetwork {
     scenario: Scenario,
     tasks: readonly TaskInfo[],
   ): Promise<DeepVirtualNetwork> {
+    const net = DeepVirtualNetwork.#declare(gpu, scenario, tasks);
+    await net.store.allocate();
+    return net;
+  }
+
+  static #declare(
+    gpu: Gpu,
+    scenario: Scenario,
+    tasks: readonly TaskInfo[],
+  ): DeepVirtualNetwork {
     const store = new ParamStore(gpu, scenario.seed);
     const net = new DeepVirtualNetwork(gpu, scenario, tasks, store);
     declareParameters(store, scenario, tasks, net.hierarchies);
-    await store.allocate();
     return net;
   }
 
@@ -94,29 +106,41 @@ export class DeepVirtualNetwork {
   /**
    * Makes a network from a weights file.
    *
+   * @param options `forInference`: it cannot be trained, and takes a third of the memory.
    * @throws {SafeTensorsError} If the bytes are not a safetensors file.
    * @throws {RangeError} If they are not a deep virtual network's.
    */
   static async load(
     gpu: Gpu,
     weights: Uint8Array,
+    { forInference = false }: { forInference?: boolean } = {},
   ): Promise<DeepVirtualNetwork> {
     const file = decodeSafeTensors(weights);
-    const { format, scenario, tasks } = file.metadata;
-    if (format !== FORMAT || !scenario || !tasks) {
-      throw new RangeError(
-        `DeepVirtualNetwork.load: the file's metadata must say format ${FORMAT} and hold scenario ` +
-          `and tasks, got ${
-            format ? `format ${format}` : "no format"
-          }; use a run's model.safetensors`,
-      );
-    }
-    const net = await DeepVirtualNetwork.#make(
-      gpu,
-      parseScenario(JSON.parse(scenario)),
-      JSON.parse(tasks),
-    );
+    const { scenario, tasks } = describeWeights(file.metadata);
+    const net = forInference
+      ? await DeepVirtualNetwork.empty(gpu, file)
+      : await DeepVirtualNetwork.#make(gpu, scenario, tasks);
     net.restore(file);
+    return net;
+  }
+
+  /**
+   * Makes the network of a weights file for inference alone, all zero, to be filled part by part with
+   * `store.writePart()`: see {@linkcode DeepVirtualNetwork.parts}.
+   *
+   * @param header Of the weights file.
+   * @throws {RangeError} If it is not a deep virtual network's.
+   */
+  static async empty(
+    gpu: Gpu,
+    header: Pick<SafeTensors, "metadata"> & {
+      tensors: ReadonlyMap<string, { shape: readonly number[] }>;
+    },
+  ): Promise<DeepVirtualNetwork> {
+    const { scenario, tasks } = describeWeights(header.metadata);
+    const net = DeepVirtualNetwork.#declare(gpu, scenario, tasks);
+    net.#checkTensors(header.tensors);
+    await net.store.allocateForInference();
     return net;
   }
 
@@ -185,6 +209,11 @@ export class DeepVirtualNetwork {
 
   /** Overwrites all parameters and states. @throws {RangeError} If names or shapes differ. */
   restore({ tensors }: SafeTensors): void {
+    this.#checkTensors(tensors);
+    for (const [name, { data }] of tensors) this.store.write(name, data);
+  }
+
+  #checkTensors(tensors: ReadonlyMap<string, { shape: readonly number[] }>): void {
     const known = [
       ...this.store.params.values(),
       ...this.store.states.values(),
@@ -204,12 +233,12 @@ export class DeepVirtualNetwork {
         `weights: the file has ${extra}, which this scenario has not`,
       );
     }
-    for (const { name } of known) {
-      this.store.write(name, tensors.get(name)!.data);
-    }
   }
 
-  /** All parameters and states as a safetensors file that {@linkcode DeepVirtualNetwork.load} reads. */
+  /**
+   * All parameters and states as a safetensors file that {@linkcode DeepVirtualNetwork.load} reads.
+   * What one (task, level) has for itself lies together, so that it arrives in one request.
+   */
   async weights(
     metadata: Record<string, string> = {},
   ): Promise<Uint8Array<ArrayBuffer>> {
@@ -217,13 +246,13 @@ export class DeepVirtualNetwork {
     const values = await this.store.read();
     return encodeSafeTensors({
       tensors: new Map(
-        [...values].map(([name, data]) => {
+        this.#fileOrder().map((name) => {
           const { shape } = params.get(name) ?? states.get(name)!;
-          return [name, { shape: [...shape], data }];
+          return [name, { shape: [...shape], data: values.get(name)! }];
         }),
       ),
       metadata: {
-        format: FORMAT,
+        format: WEIGHTS_FORMAT,
         scenario: JSON.stringify(this.scenario),
         tasks: JSON.stringify(this.tasks),
         orders: JSON.stringify(this.hierarchies.map(({ order }) => order)),
@@ -231,6 +260,31 @@ export class DeepVirtualNetwork {
         ...metadata,
       },
     });
+  }
+
+  /** Names of all arrays: first, level by level, those that are read whole, then the trunk's. */
+  #fileOrder(): string[] {
+    const { params, states } = this.store;
+    const trunk = new Set(
+      convLayers(this.scenario.backbone, this.scenario.stem).map(({ name }) => `${name}.weight`),
+    );
+    const own = this.tasks.flatMap((_, task) =>
+      taskLevels(this.scenario, task).flatMap((level) =>
+        this.parts(task, level).map(({ name }) => name).filter((name) => !trunk.has(name))
+      )
+    );
+    return [...new Set([...own, ...params.keys(), ...states.keys()])];
+  }
+
+  /**
+   * What one of the networks reads of the store's arrays: as many floats as its cost has parameters.
+   *
+   * @param task Index from 0. @param level From 1.
+   */
+  parts(task: number, level: number): Part[] {
+    const { store, scenario, hierarchies } = this;
+    const info = this.tasks[task]!;
+    return networkParts(store, scenario, info, task, hierarchies[task]!, level);
   }
 
   /** In the order of the scenario. */

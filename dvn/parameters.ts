@@ -1,6 +1,6 @@
 import { constant, rows, xavier, zeros } from "../nn/init.ts";
 import { pairLayout } from "../nn/ops/batch_norm.ts";
-import type { ParamStore } from "../nn/params.ts";
+import { type BlockLayout, blockRange, type ParamStore } from "../nn/params.ts";
 import { batchNormLayers, convLayers, featureChannels, TAPS } from "./backbone.ts";
 import { type Hierarchy, taskLevels } from "./hierarchy.ts";
 import type { Scenario } from "./scenario.ts";
@@ -113,6 +113,67 @@ export function declareParameters(
       fullyConnected("head", classes.length);
     }
   });
+}
+
+/** A range of a parameter or a state, in floats. */
+export interface Part {
+  /** Of the array. */
+  name: string;
+  /** Its first float. */
+  start: number;
+  /** In floats. */
+  length: number;
+}
+
+/**
+ * What one (task, level) reads at inference, of the arrays that {@linkcode declareParameters} declares:
+ * the task's stem, the level's own batch norm and head, and the trunk's blocks whose input and output
+ * unit are both active. Together as many floats as `networkCost().parameters.total`.
+ *
+ * @param taskIndex From 0.
+ * @param level From 1.
+ */
+export function networkParts(
+  { params, states }: Pick<ParamStore, "params" | "states">,
+  scenario: Scenario,
+  task: TaskInfo,
+  taskIndex: number,
+  hierarchy: Hierarchy,
+  level: number,
+): Part[] {
+  const { backbone, stem, batchNorm } = scenario;
+  const units = hierarchy.activeUnits(level);
+  const prefix = `${task.name}.level${level}`;
+  const whole = (name: string): Part => {
+    const { length } = (params.get(name) ?? states.get(name))!;
+    return { name, start: 0, length };
+  };
+  const blocks = (name: string, layout: BlockLayout, inUnits: readonly number[]): Part[] =>
+    units.flatMap((out) => inUnits.map((unit) => ({ name, ...blockRange(layout, out, unit) })));
+  const norm = (name: string, own: boolean): Part[] => {
+    if (own) return [whole(`${prefix}.${name}`)];
+    return blocks(name, (params.get(name) ?? states.get(name))!.layout!, [0]);
+  };
+  const { weight, affine, running } = stemNames(scenario, task);
+  const layers = [
+    ...(scenario.tasks[taskIndex]!.hidden ?? []).map((_, i) => `hidden${i + 1}`),
+    "head",
+  ];
+  return [
+    ...[weight, affine, running].map(whole),
+    ...batchNormLayers(backbone, stem).filter(({ split }) => split).flatMap(({ name }) => [
+      ...norm(`${name}.affine`, batchNorm.affine === "private"),
+      ...norm(`${name}.running`, batchNorm.statistics !== "shared"),
+    ]),
+    ...layers.flatMap((layer) => {
+      const parts = layer === "head" ? ["weight", "bias"] : ["weight", "bias", "scale"];
+      return parts.map((part) => whole(`${prefix}.${layer}.${part}`));
+    }),
+    ...convLayers(backbone, stem).flatMap(({ name, inIsStem }) => {
+      const { layout } = params.get(`${name}.weight`)!;
+      return blocks(`${name}.weight`, layout!, inIsStem ? [0] : units);
+    }),
+  ];
 }
 
 /** Names of a task's stem's arrays. */

@@ -1,5 +1,6 @@
 import type { TaskData } from "./data.ts";
 import type { Scenario } from "./scenario.ts";
+import { list, number, type Reader, record, text, wholeNumber } from "./schema.ts";
 
 /** What a network knows of a task: enough to classify images without the dataset. */
 export interface TaskInfo {
@@ -20,6 +21,24 @@ export interface TaskInfo {
   /** See `scale`. */
   shift: number[];
 }
+
+const name = text("some text", /./);
+const perChannel = list("a number for each channel", number());
+
+/** Reads tasks that were written as JSON. */
+export const taskInfos: Reader<TaskInfo[]> = list(
+  "a list of tasks",
+  record<TaskInfo>({
+    name,
+    classes: list("a list of class names", name),
+    height: wholeNumber(1, 2 ** 16),
+    width: wholeNumber(1, 2 ** 16),
+    channels: wholeNumber(1, 4),
+    maximum: wholeNumber(1, 255),
+    scale: perChannel,
+    shift: perChannel,
+  }),
+);
 
 /** Images read at a time. */
 const BATCH = 256;

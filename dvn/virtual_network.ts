@@ -1,10 +1,13 @@
 import type { Gpu } from "../nn/gpu/gpu.ts";
 import type { Plan } from "../nn/gpu/plan.ts";
+import type { ParamStore } from "../nn/params.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import { identityMatrices } from "./augmentation.ts";
 import type { NetworkCost } from "./costs.ts";
+import { cutOut } from "./cut_out.ts";
 import { type BatchInput, recordImages, recordInput } from "./batch_input.ts";
+import type { Scenario } from "./scenario.ts";
 import type { TaskInfo } from "./task_info.ts";
 
 /** Images that {@linkcode VirtualNetwork.predict} classifies at once; a single one has its own plan. */
@@ -24,8 +27,12 @@ interface InferencePlan {
 export interface SharedNetwork {
   /** Where it lives. */
   readonly gpu: Gpu;
+  /** What it was made for. */
+  readonly scenario: Scenario;
   /** All of them. */
   readonly tasks: readonly TaskInfo[];
+  /** Its arrays. */
+  readonly store: ParamStore;
   /** What a network costs. */
   cost(task: number, level: number): NetworkCost;
   /** Records what all levels of a task share. */
@@ -102,6 +109,16 @@ export class VirtualNetwork {
   }
 
   /**
+   * Compiles what {@linkcode VirtualNetwork.predict} needs, so that its first call is as fast as later
+   * ones.
+   *
+   * @param count Images that will be classified at once.
+   */
+  async prepare(count = 1): Promise<void> {
+    await this.#plan(planBatch(count));
+  }
+
+  /**
    * Classifies images.
    *
    * @param images [count, height, width, channels] bytes, each at most `maximum`.
@@ -118,7 +135,7 @@ export class VirtualNetwork {
           `bytes, got ${images.length}`,
       );
     }
-    const batch = count === 1 ? 1 : PREDICT_BATCH;
+    const batch = planBatch(count);
     const { plan, input, logits } = await this.#plan(batch);
     const classes = this.classes.length;
     const probabilities = new Float32Array(count * classes);
@@ -165,6 +182,16 @@ export class VirtualNetwork {
     };
   }
 
+  /**
+   * This network alone as a safetensors file, inactive units cut out: `cost.bytes` of values. Each
+   * convolution is a dense [kh, kw, ci, co], and the metadata say how to run it; see `dvn/cut_out.ts`.
+   *
+   * @param metadata More to write into the file's metadata.
+   */
+  weights(metadata: Record<string, string> = {}): Promise<Uint8Array<ArrayBuffer>> {
+    return cutOut(this.net, this.taskIndex, this.level, metadata);
+  }
+
   /** Frees the plans. */
   destroy(): void {
     for (const plan of this.#plans.values()) {
@@ -172,6 +199,10 @@ export class VirtualNetwork {
     }
     this.#plans.clear();
   }
+}
+
+function planBatch(count: number): number {
+  return count === 1 ? 1 : PREDICT_BATCH;
 }
 
 function softmaxRows(scores: Float32Array, classes: number): Float32Array {

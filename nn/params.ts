@@ -86,7 +86,7 @@ export class ParamStore {
   readonly params: Map<string, Param> = new Map();
   /** By name. */
   readonly states: Map<string, State> = new Map();
-  readonly #initial = new Map<string, Float32Array>();
+  readonly #initial = new Map<string, Initializer>();
   readonly #pageLimit: number;
   readonly #lengths: number[] = [];
   #stateLength = 0;
@@ -157,10 +157,8 @@ export class ParamStore {
     if (this.#initial.has(name)) {
       throw new RangeError(`two parameters are named ${name}`);
     }
-    const values = new Float32Array(size(shape));
-    init(values, new Random(this.seed, name));
-    this.#initial.set(name, values);
-    return values.length;
+    this.#initial.set(name, init);
+    return size(shape);
   }
 
   /** Makes the buffers and uploads the initial values. Declare everything before. */
@@ -173,8 +171,21 @@ export class ParamStore {
         momentum: this.#buffer(`momentum page ${page}`, length),
       }));
       this.#state = this.#buffer("states", this.#stateLength);
-      for (const [name, values] of this.#initial) this.write(name, values);
+      for (const [name, init] of this.#initial) {
+        const values = new Float32Array(this.#locate(name, "values").length);
+        init(values, new Random(this.seed, name));
+        this.write(name, values);
+      }
     });
+    this.#initial.clear();
+  }
+
+  /**
+   * Makes the buffers for inference alone, all zero, to be filled by {@linkcode ParamStore.write} and
+   * {@linkcode ParamStore.writePart}: a third of the memory. Declare everything before.
+   */
+  async allocateForInference(): Promise<void> {
+    await this.#make("allocate parameters", () => this.#allocateValues("parameters", "states"));
     this.#initial.clear();
   }
 
@@ -189,20 +200,24 @@ export class ParamStore {
     copy.#lengths.push(...this.#lengths);
     copy.#stateLength = this.#stateLength;
     await copy.#make("copy parameters", () => {
-      copy.#pages = this.#lengths.map((length, page) => ({
-        length,
-        values: copy.#buffer(`copy of parameters page ${page}`, length),
-        get gradients(): GPUBuffer {
-          throw new Error("a frozen copy has no gradients; train the store it was made of");
-        },
-        get momentum(): GPUBuffer {
-          throw new Error("a frozen copy has no momentum; train the store it was made of");
-        },
-      }));
-      copy.#state = copy.#buffer("copy of states", copy.#stateLength);
+      copy.#allocateValues("copy of parameters", "copy of states");
       copy.copyFrom(this);
     });
     return copy;
+  }
+
+  #allocateValues(values: string, states: string): void {
+    this.#pages = this.#lengths.map((length, page) => ({
+      length,
+      values: this.#buffer(`${values} page ${page}`, length),
+      get gradients(): GPUBuffer {
+        throw new Error("a frozen network has no gradients; train the one it was made of");
+      },
+      get momentum(): GPUBuffer {
+        throw new Error("a frozen network has no momentum; train the one it was made of");
+      },
+    }));
+    this.#state = this.#buffer(states, this.#stateLength);
   }
 
   /** Takes over all values and states of a store with the same declarations, such as its frozen copy. */
@@ -281,6 +296,26 @@ export class ParamStore {
     this.gpu.device.queue.writeBuffer(
       buffer,
       offset * 4,
+      values as Float32Array<ArrayBuffer>,
+    );
+  }
+
+  /**
+   * Overwrites a part of a parameter or a state.
+   *
+   * @param start Its first float.
+   * @throws {RangeError} If the part does not lie within.
+   */
+  writePart(name: string, start: number, values: Float32Array): void {
+    const { buffer, offset, length } = this.#locate(name, "values");
+    if (!Number.isInteger(start) || start < 0 || start + values.length > length) {
+      throw new RangeError(
+        `${name}: has ${length} values, got ${values.length} to write from ${start} on`,
+      );
+    }
+    this.gpu.device.queue.writeBuffer(
+      buffer,
+      (offset + start) * 4,
       values as Float32Array<ArrayBuffer>,
     );
   }

@@ -1,5 +1,6 @@
 /**
- * Checks who imports whom: `shaders <- nn <- dvn <- cli, web`, with `datasets` alone.
+ * Checks who imports whom: `shaders <- nn <- dvn <- cli, web`, with `datasets` alone. The page's
+ * server, `web/server`, is no part of the page: the command line starts it.
  *
  *     deno task layers
  *
@@ -35,8 +36,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   dvn: ["nn"],
   datasets: [],
   ...Object.fromEntries(ENTRIES.map((entry) => [entry, FOLDERS])),
-  cli: [...FOLDERS, ...ENTRIES],
+  cli: [...FOLDERS, ...ENTRIES, "web/server"],
   web: ENTRIES,
+  "web/server": [...ENTRIES, "tools"],
 };
 const LIBRARY = new Set([...FOLDERS, ...ENTRIES]);
 const PORTABLE = /^(\.\.?\/|npm:(@[^/@]+\/)?[^/@]+@\d+\.\d+\.\d+)/;
@@ -68,9 +70,11 @@ export async function findOffences(root: string): Promise<Offence[]> {
   return offences.sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
-/** The first folder of a path, or the name of a file in the root itself. */
+/** The first folder of a path, or the name of a file in the root itself; or a layer within a folder. */
 function layerOf(file: string): string {
-  return file.split("/")[0]!;
+  const [first, second] = file.split("/") as [string, string | undefined];
+  const inner = `${first}/${second}`;
+  return Object.hasOwn(LAYERS, inner) ? inner : first;
 }
 
 async function listModules(root: string, folder = ""): Promise<string[]> {

@@ -124,12 +124,12 @@ Deno.test("ParamStore: a frozen copy keeps values and states, in a third of the 
     await assertRejects(
       () => copy.read("gradients"),
       Error,
-      "a frozen copy has no gradients; train the store it was made of",
+      "a frozen network has no gradients; train the one it was made of",
     );
     assertThrows(
       () => copy.clearMomentum(),
       Error,
-      "a frozen copy has no momentum; train the store it was made of",
+      "a frozen network has no momentum; train the one it was made of",
     );
   } finally {
     store.destroy();

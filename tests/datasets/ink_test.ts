@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { Raster } from "../../cli/images.ts";
-import { detectInk, readInk } from "../../cli/ink.ts";
+import type { Raster } from "../../datasets/pictures.ts";
+import { detectInk, readInk } from "../../datasets/ink.ts";
 import { loadDigits } from "../../datasets/digits.ts";
 
 const FORMAT = { height: 8, width: 8, channels: 1, maximum: 16 };

@@ -1,5 +1,5 @@
 /** Drawings and photographs of handwriting, made like the pictures a network of digits was trained on. */
-import { crop, type PictureFormat, type Raster, resize } from "./images.ts";
+import { crop, type PictureFormat, type Raster, resize } from "./pictures.ts";
 
 /** Whether the ink is lighter or darker than the page. */
 export type Ink = "light" | "dark";

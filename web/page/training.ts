@@ -1,0 +1,149 @@
+/** Training in the worker: pausing is a checkpoint, and so is what a lost device goes on from. */
+import {
+  type CheckpointFiles,
+  DeepVirtualNetwork,
+  digitsScenario,
+  type Scenario,
+  scenarioWithEpochs,
+  type TaskData,
+  train,
+  type TrainEvent,
+} from "../../mod.ts";
+import { isLost, type Networks } from "./networks.ts";
+import type { PlainTrainEvent, TrainState, WorkerEvent } from "./protocol.ts";
+
+/** The network that is trained here. */
+export const TRAINED = "trained";
+
+/** Devices that may be lost one after another without a step between before it is given up. */
+const MOST_LOSSES = 3;
+
+export class Training {
+  #state: TrainState = "idle";
+  #scenario: Scenario = digitsScenario;
+  #checkpoint: CheckpointFiles | undefined;
+  #checkpointStep = 0;
+  #abort = new AbortController();
+  /** What pausing or stopping ends in. */
+  #goal: "paused" | "stopped" = "paused";
+  #running: Promise<void> | undefined;
+
+  constructor(
+    readonly networks: Networks,
+    readonly data: Readonly<Record<string, TaskData>>,
+    readonly tell: (event: WorkerEvent) => void,
+  ) {}
+
+  get isActive(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Begins anew. */
+  async start(epochs: number, seed: number): Promise<void> {
+    await this.#end("stopped");
+    this.#scenario = { ...scenarioWithEpochs(digitsScenario, epochs), seed };
+    this.#checkpoint = undefined;
+    this.#checkpointStep = 0;
+    this.#go();
+  }
+
+  /** Stops after the current step, with a checkpoint. */
+  pause(): Promise<void> {
+    return this.#end("paused");
+  }
+
+  resume(): void {
+    if (this.#state === "paused") this.#go();
+  }
+
+  /** Stops for good; what has been learned stays. */
+  async stop(): Promise<void> {
+    await this.#end("stopped");
+    if (this.#state === "paused") this.#set("stopped");
+  }
+
+  async #end(goal: "paused" | "stopped"): Promise<void> {
+    if (!this.#running) return;
+    this.#goal = goal;
+    this.#set("pausing");
+    this.#abort.abort();
+    await this.#running;
+  }
+
+  #set(state: TrainState, note?: string): void {
+    this.#state = state;
+    this.tell({ type: "state", state, note });
+  }
+
+  #go(): void {
+    this.#abort = new AbortController();
+    this.#set("building");
+    this.#running = this.#run()
+      .catch((error: Error) => this.#set("failed", error.message))
+      .finally(() => this.#running = undefined);
+  }
+
+  /** Trains to the end or to an abort, through losses of the device. */
+  async #run(): Promise<void> {
+    let losses = 0;
+    while (true) {
+      const gpu = await this.networks.gpu();
+      try {
+        const net = await this.#network();
+        const options = {
+          resume: this.#checkpoint,
+          checkpointEvery: 1,
+          signal: this.#abort.signal,
+        };
+        for await (const event of train(net, this.data, options)) {
+          if (event.type === "start" && this.#state !== "pausing") this.#set("running");
+          if (event.type === "step") losses = 0;
+          if (event.type === "evaluation") this.networks.scores(TRAINED, event.networks);
+          if (event.type === "checkpoint") {
+            const { weights, state } = event;
+            this.#checkpoint = { weights, state };
+            this.#checkpointStep = event.step;
+            this.networks.keep(TRAINED, weights);
+          }
+          this.tell({ type: "train", event: withoutBytes(event), bytesHeld: gpu.bytesHeld });
+          if (event.type === "end") this.#set(event.interrupted ? this.#goal : "done");
+        }
+        return;
+      } catch (error) {
+        if (!await isLost(gpu)) throw error;
+        await this.networks.forget(gpu);
+        if (++losses > MOST_LOSSES) {
+          throw new Error(
+            `the graphics device was lost ${losses} times without a step between; reload the page, ` +
+              "or close other pages that use the GPU",
+          );
+        }
+        const step = this.#checkpointStep;
+        this.tell({ type: "rewind", step });
+        this.#set(
+          "recovering",
+          step > 0
+            ? `The graphics device was lost. Going on from the last checkpoint, step ${step}.`
+            : "The graphics device was lost before the first checkpoint. Starting again.",
+        );
+      }
+    }
+  }
+
+  /** The network on the device that is open: the same one after a pause, a new one else. */
+  async #network(): Promise<DeepVirtualNetwork> {
+    const gpu = await this.networks.gpu();
+    const { net } = this.networks.entry(TRAINED);
+    if (this.#checkpoint && net?.gpu === gpu) return net;
+    const fresh = await DeepVirtualNetwork.create(gpu, this.#scenario, this.data);
+    const weights = this.#checkpoint?.weights;
+    this.networks.set(TRAINED, "Trained here", this.#scenario, fresh.tasks, weights, fresh);
+    return fresh;
+  }
+}
+
+function withoutBytes(event: TrainEvent): PlainTrainEvent {
+  if (event.type !== "checkpoint") return event;
+  const { weights: _weights, state: _state, ...rest } = event;
+  return rest;
+}
