@@ -6,6 +6,7 @@ import gradientWgsl from "./winograd_gradient.wgsl" with { type: "text" };
 import inputWgsl from "./winograd_input.wgsl" with { type: "text" };
 import outputWgsl from "./winograd_output.wgsl" with { type: "text" };
 import productWgsl from "./winograd_product.wgsl" with { type: "text" };
+import sumSplitsWgsl from "./sum_splits.wgsl" with { type: "text" };
 import weightWgsl from "./winograd_weight.wgsl" with { type: "text" };
 
 /**
@@ -104,19 +105,20 @@ export const winogradDyKernel = defineKernel<{ range: TileRange }>({
   workgroups: ({ dy }, { range }) => grid(range.tiles * dy!.at(-1)! / 4),
 });
 
-/** `tile`: groups of 4 input by groups of 4 output channels that a lane makes. */
-export const winogradDwKernel = defineKernel<
-  { tile: Tile; firstSplit: number; splits: number }
->({
+/**
+ * `tile`: groups of 4 input by groups of 4 output channels that a lane makes; `add`: to what is there.
+ */
+export const winogradDwKernel = defineKernel<{ tile: Tile; splits: number; add: boolean }>({
   label: "winograd_dw",
   wgsl: dwWgsl,
   bindings: { v: "read", z: "read", partial: "update" },
   textures: ["v", "z"],
   constants: (_, { tile }) => ({ ROWS: tile.rows, COLUMNS: tile.columns }),
-  extents: ({ v, z }, { tile, firstSplit, splits }) => {
+  extents: ({ v, z }, { tile, splits, add }) => {
     const [, tiles, ci] = v as number[], co = z!.at(-1)!;
     const tilesPerSplit = 4 * ceilDiv(tiles!, 4 * splits);
-    return [tiles!, ci! / 4, co / 4, firstSplit, tilesPerSplit, dwLanes(v!, z!, tile, splits)];
+    const lanes = dwLanes(v!, z!, tile, splits);
+    return [tiles!, ci! / 4, co / 4, tilesPerSplit, lanes, add ? 1 : 0];
   },
   workgroups: ({ v, z }, { tile, splits }) => grid(dwLanes(v!, z!, tile, splits)),
 });
@@ -125,14 +127,23 @@ function dwLanes(v: Shape, z: Shape, tile: Tile, splits: number): number {
   return PLACES * (v.at(-1)! / 4 / tile.rows) * (z.at(-1)! / 4 / tile.columns) * splits;
 }
 
+export const sumSplitsKernel = defineKernel({
+  label: "sum_splits",
+  wgsl: sumSplitsWgsl,
+  bindings: { partial: "read", sum: "write" },
+  textures: ["partial"],
+  extents: ({ partial, sum }) => [size(sum!) / 4, partial![0]!],
+  workgroups: ({ sum }) => grid(size(sum!) / 4),
+});
+
 export const winogradGradientKernel = defineKernel<{ inUnits: number }>({
   label: "winograd_gradient",
   wgsl: gradientWgsl,
-  bindings: { partial: "read", table: "read", adds: "read", gradient: "update" },
-  textures: ["partial"],
-  extents: ({ partial }, { inUnits }) => {
-    const [splits, , ci, co] = partial as number[];
-    return [ci!, co! / 4, inUnits, splits!];
+  bindings: { d: "read", table: "read", adds: "read", gradient: "update" },
+  textures: ["d"],
+  extents: ({ d }, { inUnits }) => {
+    const [, ci, co] = d as number[];
+    return [ci!, co! / 4, inUnits];
   },
-  workgroups: ({ partial }) => grid(size(partial!.slice(2)) / 4),
+  workgroups: ({ d }) => grid(size(d!.slice(1)) / 4),
 });

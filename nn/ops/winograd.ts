@@ -1,5 +1,6 @@
 import {
   PLACES,
+  sumSplitsKernel,
   type TileRange,
   tilesOf,
   winogradDwKernel,
@@ -78,14 +79,17 @@ export function winogradWeightGradient(
   { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
   { tile, tiles, splits }: WinogradChoice & { splits: number },
 ): void {
-  const ranges = tileRanges(x.shape, tiles);
-  const partial = tape.scratch("winograd_dw: partial", [ranges.length * splits, PLACES, ci, co]);
-  ranges.forEach((range, index) => {
+  const shape = [PLACES, ci, co];
+  const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
+  tileRanges(x.shape, tiles).forEach((range, index) => {
     const v = transformed(tape, x, range);
     const { z } = tape.run(winogradDyKernel, { dy }, { z: [PLACES, range.tiles, co] }, { range });
-    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, firstSplit: index * splits, splits });
+    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, splits, add: index > 0 });
   });
-  tape.run(winogradGradientKernel, { partial, table, adds, gradient }, {}, { inUnits });
+  const d = splits > 1
+    ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
+    : partial;
+  tape.run(winogradGradientKernel, { d, table, adds, gradient }, {}, { inUnits });
 }
 
 function transformed(tape: Tape, x: Tensor, range: TileRange): Tensor {
