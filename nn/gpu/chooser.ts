@@ -62,6 +62,7 @@ const TUNING: Record<Driver, Tuning> = {
 
 /** A 3x3 convolution by tiles and matrix products: see shaders/winograd.ts. */
 export interface WinogradChoice {
+  /** Tells it from the other. */
   algorithm: "winograd";
   /** Tiles by groups of 4 output channels that a lane of the products makes. */
   tile: Tile;
@@ -81,14 +82,23 @@ export type WeightGradientChoice =
 
 /** Extents of a convolution; of a data gradient, from `co` to `ci` channels. */
 export interface ConvShape {
+  /** Forward, or the gradient of the data or of the weights. */
   pass: "forward" | "dx" | "dw";
+  /** Images. */
   n: number;
+  /** Rows of pixels of the input. */
   h: number;
+  /** Pixels in a row. */
   w: number;
+  /** Channels of the input, padding included. */
   ci: number;
+  /** Channels of the output, padding included. */
   co: number;
+  /** Side. */
   kernel: number;
+  /** Pixels from one output to the next. */
   stride: number;
+  /** Zeros around the picture. */
   padding: number;
 }
 

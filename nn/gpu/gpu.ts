@@ -55,6 +55,7 @@ export class Gpu {
   readonly adapterClass: AdapterClass;
   /** What kernels are tuned for. */
   readonly driver: Driver;
+  /** Which kernel computes what. */
   readonly tuning: Tuning;
   /** Kernels read their large inputs through textures: buffer loads are slow on software. */
   readonly readsThroughTextures: boolean;

@@ -27,6 +27,7 @@ export class Tuning {
   readonly #pinned = new Map<string, Choice>();
   readonly #used = new Map<string, { shape: ConvShape; choice: Choice }>();
 
+  /** Starts with choices that were made before. */
   constructor(readonly driver: Driver, choices: Choices = {}) {
     this.pin(choices);
   }
