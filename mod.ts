@@ -8,6 +8,13 @@
  */
 export type { Access, Constants, Kernel, Shape, Shapes, Workgroups } from "./shaders/kernel.ts";
 export { type AdapterClass, type Driver, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export type { Choice, Choices, Tuning } from "./nn/gpu/tuning.ts";
+export type {
+  ConvChoice,
+  ConvShape,
+  WeightGradientChoice,
+  WinogradChoice,
+} from "./nn/gpu/chooser.ts";
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape, type TouchedRange } from "./nn/tape.ts";
@@ -35,7 +42,7 @@ export {
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
 export { padChannels } from "./nn/ops/channels.ts";
-export type { Conv2dGeometry } from "./shaders/conv2d.ts";
+export type { Conv2dGeometry, Tile } from "./shaders/conv2d.ts";
 export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
 export {
   COUNTER_LENGTH,

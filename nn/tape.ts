@@ -59,6 +59,12 @@ export class Tape {
     return this.#tensor(label, shape, { kind: "input" }, needsGradient);
   }
 
+  /** A tensor that several dispatches fill, each a part of it, through their "update" bindings. */
+  scratch(label: string, shape: Shape): Tensor {
+    const name = this.#scope ? `${label} ${this.#scope}` : label;
+    return this.#tensor(name, shape, { kind: "scratch" });
+  }
+
   /** A tensor whose values never change. */
   constant(label: string, data: Uint32Array | Float32Array): Tensor {
     return this.#tensor(label, [data.length], { kind: "constant", data });

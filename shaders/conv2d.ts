@@ -16,7 +16,9 @@ export interface Conv2dGeometry {
 
 /** Pixels, or groups of 4 input channels, by groups of 4 output channels that one lane makes. */
 export interface Tile {
+  /** Of pixels, or of groups of input channels. */
   rows: number;
+  /** Of groups of output channels. */
   columns: number;
 }
 

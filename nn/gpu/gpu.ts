@@ -8,6 +8,7 @@ import {
   ShaderError,
   ValidationError,
 } from "./errors.ts";
+import { type Choices, Tuning } from "./tuning.ts";
 
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";
@@ -29,6 +30,8 @@ export interface GpuOptions {
    * can run on any machine what GPUs run.
    */
   driver?: Driver;
+  /** Which kernels compute what, where the default is not wanted; as of {@linkcode Tuning.choices}. */
+  choices?: Choices;
 }
 
 /** Limits that are worth raising; all kernels fit the defaults. */
@@ -52,6 +55,8 @@ export class Gpu {
   readonly adapterClass: AdapterClass;
   /** What kernels are tuned for. */
   readonly driver: Driver;
+  /** Which kernel computes what. */
+  readonly tuning: Tuning;
   /** Kernels read their large inputs through textures: buffer loads are slow on software. */
   readonly readsThroughTextures: boolean;
   /** Device memory held by buffers made here, in bytes. */
@@ -66,7 +71,7 @@ export class Gpu {
   private constructor(
     readonly device: GPUDevice,
     readonly info: GPUAdapterInfo,
-    driver?: Driver,
+    { driver, choices }: GpuOptions,
   ) {
     const name = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
     const software = info.isFallbackAdapter ||
@@ -74,6 +79,7 @@ export class Gpu {
     this.adapterClass = software ? "software" : "gpu";
     const softwareDriver = /llvmpipe/i.test(name) ? "lavapipe" : "swiftshader";
     this.driver = driver ?? (software ? softwareDriver : "gpu");
+    this.tuning = new Tuning(this.driver, choices);
     this.readsThroughTextures = this.driver !== "gpu";
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -111,7 +117,7 @@ export class Gpu {
         RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
       ),
     });
-    return new Gpu(device, adapter.info, options.driver);
+    return new Gpu(device, adapter.info, options);
   }
 
   /** The adapter in one line: name, class, and the features in use. */
@@ -216,7 +222,7 @@ export class Gpu {
           binding,
           visibility: GPUShaderStage.COMPUTE,
           ...(type === "texture"
-            ? { texture: { sampleType: "unfilterable-float" } }
+            ? { storageTexture: { access: "read-only", format: "rgba32float" } }
             : { buffer: { type } }),
         })),
       });
