@@ -9,14 +9,21 @@ const SETTLE = 250;
 
 export class Drawing {
   readonly #context: CanvasRenderingContext2D;
-  #empty = true;
+  #isEmpty = true;
   #pen = { x: 0, y: 0, down: false };
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What is on the sheet, without the pen of the keyboard. */
   #sheet: ImageData;
 
-  /** @param onDrawn Told when a stroke is done; not while drawing goes on. */
-  constructor(readonly canvas: HTMLCanvasElement, readonly onDrawn: () => void) {
+  /**
+   * @param hint Shown on the empty sheet.
+   * @param onDrawn Told when a stroke is done; not while drawing goes on.
+   */
+  constructor(
+    readonly canvas: HTMLCanvasElement,
+    readonly hint: HTMLElement,
+    readonly onDrawn: () => void,
+  ) {
     this.#context = canvas.getContext("2d", { willReadFrequently: true })!;
     this.#context.lineCap = this.#context.lineJoin = "round";
     this.#context.lineWidth = STROKE;
@@ -42,10 +49,6 @@ export class Drawing {
     });
   }
 
-  get isEmpty(): boolean {
-    return this.#empty;
-  }
-
   clear(): ImageData {
     const { width, height } = this.canvas;
     this.#context.fillStyle = PAPER;
@@ -58,6 +61,15 @@ export class Drawing {
 
   get pixels(): ImageData {
     return this.#sheet;
+  }
+
+  get #empty(): boolean {
+    return this.#isEmpty;
+  }
+
+  set #empty(value: boolean) {
+    this.#isEmpty = value;
+    this.hint.hidden = !value;
   }
 
   #place({ offsetX, offsetY }: { offsetX: number; offsetY: number }): { x: number; y: number } {

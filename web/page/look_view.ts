@@ -6,10 +6,13 @@ import { formatBytes, formatCount, formatDuration, formatLarge, formatPercent } 
 import type { NetworkView } from "./protocol.ts";
 import { describePoint, drawScatter } from "./scatter.ts";
 
-/** Pixels a channel at most; of the narrowest matrix; between two. */
-const LARGEST_SCALE = 4;
+/** Pixels a channel, at most and at least. */
+const LARGEST_SCALE = 4.25;
+const SMALLEST_SCALE = 0.5;
+/** Pixels of the narrowest matrix, of the words below it, and between two. */
 const NARROWEST = 14;
-const GAP = 13;
+const WORDS = 32;
+const GAP = 12;
 
 export class LookView {
   #network: NetworkView | undefined;
@@ -126,10 +129,10 @@ export class LookView {
       return scenario.levels.findIndex((count) => count > rank) + 1;
     };
     const total = (widths: readonly number[]) => widths.reduce((sum, width) => sum + width, 0);
-    // One scale for all, such that they stand in one row if they can.
-    const room = (byId("blocks").clientWidth || 480) - GAP * layers.length;
-    const wanted = room / layers.reduce((sum, { inWidths }) => sum + total(inWidths), 0);
-    const pixels = Math.min(LARGEST_SCALE, wanted);
+    const pixels = largestScale(
+      layers.map(({ inWidths }) => total(inWidths)),
+      byId("blocks").clientWidth || 480,
+    );
     const scale = (widths: readonly number[]) => Math.max(pixels, NARROWEST / total(widths));
     const pictures = layers.map(({ name, inWidths, outWidths }) => {
       const [sx, sy] = [scale(inWidths), scale(outWidths)];
@@ -305,4 +308,14 @@ export class LookView {
       }: the active channels alone, each convolution dense.`;
     });
   }
+}
+
+/** Pixels a channel, such that all matrices stand in one row if they can. */
+function largestScale(channels: readonly number[], room: number): number {
+  const width = (scale: number) =>
+    channels.reduce((sum, count) => sum + GAP + Math.max(WORDS, count * scale + 2), -GAP);
+  let scale = LARGEST_SCALE;
+  while (scale > SMALLEST_SCALE && width(scale) > room) scale *= 0.97;
+  // Where even that is too wide they stand in rows, and may as well be seen.
+  return width(scale) <= room ? scale : LARGEST_SCALE / 2;
 }

@@ -150,7 +150,8 @@ function explain(problem: string): string {
 async function open(): Promise<void> {
   const [opened, found] = await Promise.all([client.ask("open"), listRuns()]);
   hasGpu = opened.adapter !== undefined;
-  byId("adapter").textContent = opened.adapter ?? "no WebGPU";
+  byId("adapter").textContent = opened.adapter?.split(";")[0] ?? "no WebGPU";
+  byId("adapter").title = opened.adapter ?? "";
   if (opened.problem) {
     const problem = byId("problem");
     problem.textContent = explain(opened.problem);

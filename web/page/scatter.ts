@@ -4,7 +4,7 @@ import { formatBytes, formatPercent } from "./format.ts";
 import { niceRange, niceStep, round } from "./line_chart.ts";
 
 const HEIGHT = 270;
-const MARGIN = { left: 46, right: 18, top: 12, bottom: 40 };
+const MARGIN = { left: 46, right: 18, top: 20, bottom: 40 };
 
 /** Shapes tell the tasks apart without colour. */
 export const SHAPES = [
@@ -109,6 +109,23 @@ export function drawScatter(
     }
     picture.append(group);
   });
+  // Names stand above the last points, moved apart where they would touch.
+  let above = -Infinity;
+  const ends = tasks.flatMap((task, index) => {
+    const last = points.findLast(({ cost }) => cost.task === task);
+    return last ? [{ task, index, last, height: y(last.score.accuracy) - 10 }] : [];
+  }).sort((a, b) => a.height - b.height);
+  for (const { task, index, last, height } of ends) {
+    above = Math.max(height, above + 14);
+    const place = { x: round(x(last.cost.bytes)) + 6, y: round(above) };
+    picture.append(
+      svg(
+        "g",
+        { class: `task-${index % 6}` },
+        svg("text", { class: "end strong", ...place }, task),
+      ),
+    );
+  }
   container.replaceChildren(picture);
 }
 

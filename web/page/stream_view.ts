@@ -6,8 +6,8 @@ import { niceStep, round } from "./line_chart.ts";
 import type { InputPicture, StreamEvent } from "./protocol.ts";
 import { type ServerRun, weightsUrl } from "./server.ts";
 
-const HEIGHT = 150;
-const MARGIN = { left: 62, right: 16, top: 12, bottom: 34 };
+const HEIGHT = 170;
+const MARGIN = { left: 62, right: 16, top: 24, bottom: 34 };
 
 export class StreamView {
   #runs: ServerRun[] = [];
@@ -177,7 +177,7 @@ export class StreamView {
         svg("circle", { class: "mark", cx: round(cx), cy: round(cy), r: 5 }),
         svg(
           "text",
-          { class: "tick end strong", x: round(cx) - 9, y: round(cy) + 4 },
+          { class: "tick end strong", x: round(cx) - 8, y: round(cy) - 8 },
           `level ${level}`,
         ),
       );

@@ -137,6 +137,7 @@ export class TrainView {
   #takeTraining(event: PlainTrainEvent, bytesHeld: number): void {
     byId("t-memory").textContent = formatBytes(bytesHeld);
     if (event.type === "start") {
+      byId("train-results").hidden = false;
       this.#stepsInRun = event.steps;
       this.#epochs = event.epochs;
       this.#draw();

@@ -28,7 +28,7 @@ export class UseView {
 
   /** @param onPicture Told of what the network reads, which streamed networks are shown as well. */
   constructor(readonly client: Client, readonly onPicture: (picture: InputPicture) => void) {
-    this.#drawing = new Drawing(byId<HTMLCanvasElement>("drawing"), () => {
+    this.#drawing = new Drawing(byId<HTMLCanvasElement>("drawing"), byId("drawing-hint"), () => {
       this.#take({ kind: "pixels", pixels: this.#drawing.pixels });
     });
     byId("clear").addEventListener("click", () => {
