@@ -1,14 +1,32 @@
 /**
  * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
  *
+ * What not every page needs is apart: pictures to learn from in `datasets.ts`, the paper's methods and
+ * scenarios in `paper.ts`.
+ *
  * @module
  */
-export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export type { Access, Constants, Kernel, Shape, Shapes, Workgroups } from "./shaders/kernel.ts";
+export { type AdapterClass, type Driver, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export type { Choice, Choices, Tuning } from "./nn/gpu/tuning.ts";
+export type {
+  ConvChoice,
+  ConvShape,
+  WeightGradientChoice,
+  WinogradChoice,
+} from "./nn/gpu/chooser.ts";
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
-export { Tape } from "./nn/tape.ts";
-export type { Tensor } from "./nn/tensor.ts";
-export { type BlockLayout, blockRange, type Param, ParamStore, type State } from "./nn/params.ts";
+export { Tape, type TouchedRange } from "./nn/tape.ts";
+export type { Dispatch, Home, Tensor } from "./nn/tensor.ts";
+export {
+  type BlockLayout,
+  blockRange,
+  type Page,
+  type Param,
+  ParamStore,
+  type State,
+} from "./nn/params.ts";
 export { Random } from "./nn/random.ts";
 export { constant, type Initializer, rows, xavier, zeros } from "./nn/init.ts";
 export {
@@ -24,6 +42,7 @@ export {
 export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/augment.ts";
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
 export { padChannels } from "./nn/ops/channels.ts";
+export type { Conv2dGeometry, Tile } from "./shaders/conv2d.ts";
 export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
 export {
   COUNTER_LENGTH,
@@ -46,21 +65,12 @@ export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";
 export { Hierarchy, taskHierarchy, taskLevels, unitOrder } from "./dvn/hierarchy.ts";
 export type { LossTerm, Method, Phase, Run, Target, Update } from "./dvn/method.ts";
-export { ablationNames, findMethod, methodNames, methods } from "./dvn/methods/index.ts";
 export { DeepVirtualNetwork, type Mode } from "./dvn/network.ts";
 export { parseScenario, ScenarioError } from "./dvn/parse_scenario.ts";
 export type { BackboneSpec, Scenario, SequentialSpec, TaskSpec } from "./dvn/scenario.ts";
 export { digitsScenario } from "./dvn/scenarios/digits.ts";
-export { builtInScenario, paperScenarioNames, scenarioNames } from "./dvn/scenarios/index.ts";
-export {
-  describeScale,
-  type Scale,
-  scaleNames,
-  scaleScenario,
-  scenarioWithEpochs,
-  withEpochs,
-} from "./dvn/scenarios/scale.ts";
-export { learningRate } from "./dvn/schedule.ts";
+export { scenarioWithEpochs, withEpochs } from "./dvn/scenarios/scale.ts";
+export { learningRate, type RateSpec } from "./dvn/schedule.ts";
 export type { Part } from "./dvn/parameters.ts";
 export {
   openStreaming,
@@ -72,27 +82,5 @@ export { type FetchOptions, StreamingError, type StreamingProblem } from "./dvn/
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";
-export type { VirtualNetwork } from "./dvn/virtual_network.ts";
+export type { SharedNetwork, VirtualNetwork } from "./dvn/virtual_network.ts";
 export { describeWeights } from "./dvn/weights_file.ts";
-
-export { loadCifar10, loadCifar100 } from "./datasets/cifar.ts";
-export { selectClasses, splitClasses } from "./datasets/class_split.ts";
-export { DatasetError, type FileSource } from "./datasets/dataset_files.ts";
-export { loadDigits } from "./datasets/digits.ts";
-export { limitImages } from "./datasets/image_limit.ts";
-export type { Dataset } from "./datasets/image_set.ts";
-export type { Ink } from "./datasets/ink.ts";
-export type { Picture, PictureFormat } from "./datasets/pictures.ts";
-export {
-  type InkChoice,
-  type PreparedPicture,
-  preparePicture,
-} from "./datasets/prepare_picture.ts";
-export { loadStl10 } from "./datasets/stl10.ts";
-export {
-  type ImageCache,
-  type JpegDecoder,
-  loadTinyImageNet,
-  type TinyImageNetOptions,
-} from "./datasets/tiny_imagenet.ts";
-export { splitValidation } from "./datasets/validation_split.ts";

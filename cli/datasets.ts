@@ -12,7 +12,7 @@ import {
   loadTinyImageNet,
   selectClasses,
   splitValidation,
-} from "../mod.ts";
+} from "../datasets.ts";
 import { type Archive, CIFAR_10, CIFAR_100, STL_10, TINY_IMAGENET } from "../datasets/archives.ts";
 import type { Dataset, ImageSet } from "../datasets/image_set.ts";
 import type { Scenario } from "../dvn/scenario.ts";

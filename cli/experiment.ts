@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { Gpu, type Method, paperScenarioNames, type Scenario } from "../mod.ts";
+import { Gpu, type Method, type Scenario } from "../mod.ts";
+import { paperScenarioNames } from "../paper.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {
   COMMON_FLAGS,

@@ -5,13 +5,13 @@
  *
  * @module
  */
-import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
 import {
   type InkChoice,
   type PictureFormat,
   type PreparedPicture,
   preparePicture,
-} from "../mod.ts";
+} from "../datasets.ts";
+import { DeepVirtualNetwork, Gpu, SafeTensorsError, type VirtualNetwork } from "../mod.ts";
 import { taskLevels } from "../dvn/hierarchy.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {

@@ -1,6 +1,7 @@
 /** Which methods a command is about. */
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
-import { type Method, methods, type Run, type Scenario } from "../mod.ts";
+import type { Method, Run, Scenario } from "../mod.ts";
+import { methods } from "../paper.ts";
 import { UsageError } from "./args.ts";
 
 /** @throws {UsageError} If there is none of that name. */

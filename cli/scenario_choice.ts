@@ -1,16 +1,13 @@
 /** Which scenario a command is about: one by name, perhaps at another scale, or a file. */
+import { parseScenario, type Scenario, ScenarioError, withEpochs } from "../mod.ts";
 import {
   builtInScenario,
   describeScale,
   paperScenarioNames,
-  parseScenario,
   type Scale,
   scaleNames,
   scaleScenario,
-  type Scenario,
-  ScenarioError,
-  withEpochs,
-} from "../mod.ts";
+} from "../paper.ts";
 import { type Flag, UsageError } from "./args.ts";
 import { readJson } from "./run_folder.ts";
 

@@ -5,7 +5,8 @@
  *
  * @module
  */
-import { digitsScenario, Gpu, paperScenarioNames, type Run, type Scenario } from "../mod.ts";
+import { digitsScenario, Gpu, type Run, type Scenario } from "../mod.ts";
+import { paperScenarioNames } from "../paper.ts";
 import { dvnMethod } from "../dvn/methods/dvn.ts";
 import { prepareAdapter } from "./adapter.ts";
 import {

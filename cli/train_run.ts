@@ -1,4 +1,5 @@
 /** What `train` and `experiment` share: one run of a method, from its network to its table. */
+import { splitValidation } from "../datasets.ts";
 import {
   type CheckpointFiles,
   DeepVirtualNetwork,
@@ -6,7 +7,6 @@ import {
   type Run,
   SafeTensorsError,
   type Scenario,
-  splitValidation,
   type TaskData,
   train,
 } from "../mod.ts";

@@ -29,9 +29,12 @@ export interface FileSource {
 
 /** A file of a dataset is missing or is not what it should be. */
 export class DatasetError extends Error {
+  /** Survives minifiers. */
   override name = "DatasetError";
 
   /**
+   * Of one file.
+   *
    * @param archive Holds the file.
    * @param kind Whether the file is there at all.
    * @param problem Names the file, the record in it and what is wrong.

@@ -20,12 +20,17 @@ export interface ImageSet {
 export interface Dataset {
   /** Names of the classes, in label order. */
   readonly classes: readonly string[];
+  /** Rows of pixels. */
   readonly height: number;
+  /** Pixels in a row. */
   readonly width: number;
+  /** Bytes of a pixel. */
   readonly channels: number;
   /** The largest byte value a picture can hold. */
   readonly maximum: number;
+  /** To learn from. */
   readonly train: ImageSet;
+  /** To be judged by, never learned from. */
   readonly test: ImageSet;
 }
 

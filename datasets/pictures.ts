@@ -2,9 +2,9 @@
 
 /** A decoded picture, 8 bits a channel, row by row. */
 export interface Picture {
-  /** In pixels. */
+  /** Pixels in a row. */
   width: number;
-  /** In pixels. */
+  /** Rows of pixels. */
   height: number;
   /** `height * width * 4` bytes: red, green, blue, alpha (not multiplied in). */
   rgba: Uint8ClampedArray;
@@ -20,9 +20,9 @@ export interface Raster {
 
 /** What a network reads; a `VirtualNetwork` has these. */
 export interface PictureFormat {
-  /** In pixels. */
+  /** Rows of pixels. */
   height: number;
-  /** In pixels. */
+  /** Pixels in a row. */
   width: number;
   /** 1 (grey) or 3 (red, green, blue). */
   channels: number;

@@ -28,12 +28,13 @@ export type JpegDecoder = (
 
 /** Keeps decoded pictures between runs. */
 export interface ImageCache {
-  /** @returns What was written under this name; undefined if nothing was. */
+  /** Reads a file. @returns What was written under this name; undefined if nothing was. */
   read(name: string): Promise<Uint8Array | undefined>;
   /** Must replace the whole at once: a reader may come at any moment. */
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 
+/** How the pictures are decoded. */
 export interface TinyImageNetOptions {
   /** Without one, each call decodes all pictures. */
   cache?: ImageCache;

@@ -1,6 +1,3 @@
-// A bare name would need an import map, which users who import by URL do not have.
-// deno-lint-ignore no-import-prefix
-import { mat3 } from "npm:wgpu-matrix@3.4.2";
 import { MATRIX_LENGTH } from "../nn/ops/augment.ts";
 import type { Random } from "../nn/random.ts";
 import type { Scenario } from "./scenario.ts";
@@ -8,7 +5,7 @@ import type { Scenario } from "./scenario.ts";
 /** Fills matrices that leave the pictures as they are. */
 export function identityMatrices(matrices: Float32Array): void {
   for (let at = 0; at < matrices.length; at += MATRIX_LENGTH) {
-    mat3.identity(matrices.subarray(at, at + MATRIX_LENGTH));
+    matrices.set(shift(0, 0), at);
   }
 }
 
@@ -25,12 +22,14 @@ export function augmentationMatrices(
   random: Random,
 ): void {
   for (let at = 0; at < matrices.length; at += MATRIX_LENGTH) {
-    const matrix = matrices.subarray(at, at + MATRIX_LENGTH);
     const offset = () => random.below(2 * pad + 1) - pad;
-    mat3.translation([offset(), offset()], matrix);
-    if (flip && random.uniform() < 0.5) {
-      mat3.translate(matrix, [width, 0], matrix);
-      mat3.scale(matrix, [-1, 1], matrix);
-    }
+    const [x, y] = [offset(), offset()];
+    const mirrored = flip && random.uniform() < 0.5;
+    matrices.set(mirrored ? shift(x + width, y, -1) : shift(x, y), at);
   }
+}
+
+/** A shift, after x was multiplied by `scale`, as three columns padded to 4. */
+function shift(x: number, y: number, scale = 1): number[] {
+  return [scale, 0, 0, 0, 0, 1, 0, 0, x, y, 1, 0];
 }

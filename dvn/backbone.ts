@@ -19,8 +19,11 @@ export interface Stage {
 export interface ResidualBlock {
   /** Such as "stage1.block1". */
   name: string;
+  /** Of all units together. */
   inChannels: number;
+  /** Of all units together. */
   outChannels: number;
+  /** Pixels from one output to the next. */
   stride: 1 | 2;
   /** Reads the stem, which is not cut into units: each unit reads all of its channels. */
   inIsStem: boolean;

@@ -6,11 +6,13 @@ import { scenarioPartition } from "./unit_partition.ts";
 
 /** What one (task, level) costs. */
 export interface NetworkCost {
+  /** Its name. */
   task: string;
   /** From 1. */
   level: number;
   /** Active unit IDs, from 1, in the order they joined. */
   units: number[];
+  /** Numbers of floats that are read. */
   parameters: {
     /** Convolution weights of the split layers: the paper's "memory". */
     trunk: number;

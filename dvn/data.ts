@@ -20,13 +20,18 @@ export interface ImageSet {
 export interface TaskData {
   /** Names of the classes, in label order. */
   readonly classes: readonly string[];
+  /** Rows of pixels. */
   readonly height: number;
+  /** Pixels in a row. */
   readonly width: number;
+  /** Bytes of a pixel: 1 to 4. */
   readonly channels: number;
   /** The largest byte value a picture can hold: 255 for photographs, 16 for the digits. */
   readonly maximum: number;
+  /** To learn from. */
   readonly train: ImageSet;
   /** Held out of the training images, to choose an epoch by. Needed if the scenario's `reportedEpoch` has it. */
   readonly validation?: ImageSet;
+  /** To be judged by, never learned from. */
   readonly test: ImageSet;
 }

@@ -3,6 +3,7 @@ import type { Scenario } from "./scenario.ts";
 
 /** Mean loss and accuracy of one (task, level) over some images. */
 export interface NetworkScore {
+  /** Its name. */
   task: string;
   /** From 1. */
   level: number;

@@ -28,6 +28,8 @@ export function unitOrder(j: number, k: number): number[] {
 /** Nested sub-networks of one task: each level keeps the units of the one below and adds the next in order. */
 export class Hierarchy {
   /**
+   * Checks and keeps both.
+   *
    * @param order All unit IDs, from 1, in the order they join.
    * @param unitsPerLevel Units active at levels 1, 2, ...: increasing, the last one all.
    * @throws {RangeError} If either is not so.

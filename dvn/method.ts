@@ -20,6 +20,7 @@ export interface LossTerm {
   learns?: "all" | "head";
 }
 
+/** What an output is compared with. */
 export type Target =
   /** Cross-entropy. */
   | { kind: "labels" }
@@ -39,6 +40,7 @@ export interface Update {
 
 /** A stretch of training. */
 export interface Phase {
+  /** For progress and results. */
   name: string;
   /** The learning rate's schedule is stretched over them. Momentum begins at zero. */
   epochs: number;
@@ -61,11 +63,13 @@ export interface Run {
   name: string;
   /** Of the network that is made; methods change the scenario that is asked for. */
   scenario: Scenario;
+  /** Done one after another. */
   phases: Phase[];
 }
 
 /** How a deep virtual network, or one of those it is compared with, is trained: data, and no code in the trainer. */
 export interface Method {
+  /** What commands know it by. */
   name: string;
   /** One line, for help texts. */
   description: string;

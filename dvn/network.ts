@@ -41,7 +41,9 @@ export type Mode = "training" | "inference" | { average: Tensor };
  * shares them, batch-norm parameters and statistics.
  */
 export class DeepVirtualNetwork {
+  /** Which channels of which layer belong to which unit. */
   readonly partition: UnitPartition;
+  /** Each task's order of the units, and the levels it makes. */
   readonly hierarchies: readonly Hierarchy[];
   readonly #virtuals = new Map<string, VirtualNetwork>();
 
@@ -285,6 +287,7 @@ export class DeepVirtualNetwork {
     return networkParts(store, scenario, info, task, hierarchies[task]!, level);
   }
 
+  /** In the order of the scenario. */
   get taskNames(): string[] {
     return this.tasks.map(({ name }) => name);
   }
@@ -296,7 +299,7 @@ export class DeepVirtualNetwork {
     );
   }
 
-  /** @param task Index from 0. @param level From 1. */
+  /** What one network costs. @param task Index from 0. @param level From 1. */
   cost(task: number, level: number): NetworkCost {
     return networkCost(this.scenario, task, level, this.tasks[task]!);
   }

@@ -18,6 +18,7 @@ import { checkShares, scenarioPartition } from "./unit_partition.ts";
 
 /** A scenario that cannot be run. The message has a line for each field that is wrong. */
 export class ScenarioError extends Error {
+  /** Of what is wrong. @param problems A line for each field, with its path. */
   constructor(readonly problems: readonly string[]) {
     super(problems.join("\n"));
     this.name = "ScenarioError";

@@ -47,11 +47,15 @@ export interface SequentialSpec {
  * written into the results.
  */
 export interface Scenario {
+  /** For files and results. */
   name: string;
+  /** One line, for people. */
   description?: string;
   /** Seeds the initialisation, the order of the images and the augmentation. */
   seed: number;
+  /** The layers whose channels are cut into units. */
   backbone: BackboneSpec;
+  /** What comes before them, and belongs to no unit. */
   stem: {
     /** Side of the square kernel: 1, 3 or 7. The paper's helper code has 7. */
     kernel: number;
@@ -74,6 +78,7 @@ export interface Scenario {
    * (from 1) for each task.
    */
   orders: "rule" | "same" | "reversed" | "random" | number[][];
+  /** In the order in which they choose their units. */
   tasks: TaskSpec[];
   /** Tasks are learnt one after another, in their order. Default: jointly. */
   sequential?: SequentialSpec;
@@ -84,6 +89,7 @@ export interface Scenario {
   nestedDensities?: number[];
   /** Images of each task at most, of each class alike, held-out ones included; for whoever loads them. Default: all. */
   limit?: { train: number; test: number };
+  /** Which networks share what. */
   batchNorm: {
     /** Scale and shift: one set for each (task, level), or one set that all share. */
     affine: "private" | "shared";
@@ -96,6 +102,7 @@ export interface Scenario {
     momentum: number;
     epsilon: number;
   };
+  /** The optimiser and its schedule. */
   training: {
     epochs: number;
     /** Images of each task in a step. */
@@ -120,6 +127,7 @@ export interface Scenario {
       /** Half a cosine, from 1 at the end of the warm-up to 0 at the end of the run. */
       | { kind: "cosine" };
   };
+  /** What is done to training images. */
   augmentation: {
     /** Zero pixels added on every side before a random crop back to size. */
     pad: number;

@@ -33,7 +33,7 @@ export interface StreamingProgress {
   bytesLoaded: number;
   /** Bytes that the highest level to be fetched takes, the header and all levels below it included. */
   bytesTotal: number;
-  /** Made so far. */
+  /** Sent so far, retries included. */
   requests: number;
   /** Since {@linkcode openStreaming} was called. */
   milliseconds: number;

@@ -13,7 +13,7 @@ export type StreamingProblem =
 export class StreamingError extends Error {
   /** "StreamingError". */
   override name = "StreamingError";
-  /** Made by the download. @param message Follows the address. */
+  /** Of one file. @param message Follows the address. */
   constructor(
     /** What kind of failure it is. */
     readonly problem: StreamingProblem,

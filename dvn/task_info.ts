@@ -4,9 +4,13 @@ import { list, number, type Reader, record, text, wholeNumber } from "./schema.t
 
 /** What a network knows of a task: enough to classify images without the dataset. */
 export interface TaskInfo {
+  /** Of the scenario's task. */
   name: string;
+  /** In label order. */
   classes: string[];
+  /** Rows of pixels. */
   height: number;
+  /** Pixels in a row. */
   width: number;
   /** 1 to 4. */
   channels: number;
@@ -14,6 +18,7 @@ export interface TaskInfo {
   maximum: number;
   /** Network input = byte * scale + shift, for each channel. */
   scale: number[];
+  /** See `scale`. */
   shift: number[];
 }
 

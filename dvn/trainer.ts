@@ -20,10 +20,13 @@ import { checkLosses, compileUpdate, shownTask, type UpdatePlan } from "./update
 
 /** A checkpoint's two files. */
 export interface CheckpointFiles {
+  /** Safetensors: parameters and running statistics, with the scenario and the classes. */
   weights: Uint8Array;
+  /** Safetensors: what a resumed run needs besides, such as momentum. */
   state: Uint8Array;
 }
 
+/** How to train; all of it may be left out. */
 export interface TrainOptions {
   /**
    * What is done, of the scenario that the network was made for. Default: the paper's method,

@@ -10,6 +10,8 @@ import type { Scenario } from "./scenario.ts";
  */
 export class UnitPartition {
   /**
+   * Splits channels into units.
+   *
    * @param shares "even", or each unit's part of the channels.
    * @throws {RangeError} If `units` is not a whole number of at least 1, or if the shares are not one
    *   for each unit, above 0, that add up to 1.

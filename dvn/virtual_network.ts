@@ -25,17 +25,25 @@ interface InferencePlan {
 
 /** What a virtual network needs of the network that it is part of; tasks count from 0, levels from 1. */
 export interface SharedNetwork {
+  /** Where it lives. */
   readonly gpu: Gpu;
+  /** What it was made for. */
   readonly scenario: Scenario;
+  /** All of them. */
   readonly tasks: readonly TaskInfo[];
+  /** Its arrays. */
   readonly store: ParamStore;
+  /** What a network costs. */
   cost(task: number, level: number): NetworkCost;
+  /** Records what all levels of a task share. */
   stem(tape: Tape, task: number, images: Tensor, mode: "inference"): Tensor;
+  /** Records the rest of a level; gives the logits. */
   forward(tape: Tape, task: number, level: number, stem: Tensor, mode: "inference"): Tensor;
 }
 
 /** One (task, level) of a deep virtual network, ready to classify. */
 export class VirtualNetwork {
+  /** What it takes to run. */
   readonly cost: NetworkCost;
   readonly #plans = new Map<number, Promise<InferencePlan>>();
 
@@ -48,22 +56,27 @@ export class VirtualNetwork {
     this.cost = net.cost(taskIndex, level);
   }
 
+  /** Name of its task. */
   get task(): string {
     return this.net.tasks[this.taskIndex]!.name;
   }
 
+  /** Names of the classes, in the order of the probabilities. */
   get classes(): string[] {
     return this.net.tasks[this.taskIndex]!.classes;
   }
 
+  /** Rows of pixels of an image. */
   get height(): number {
     return this.net.tasks[this.taskIndex]!.height;
   }
 
+  /** Pixels in a row. */
   get width(): number {
     return this.net.tasks[this.taskIndex]!.width;
   }
 
+  /** Bytes of a pixel. */
   get channels(): number {
     return this.net.tasks[this.taskIndex]!.channels;
   }

@@ -23,6 +23,7 @@ export function constant(value: number): Initializer {
   };
 }
 
+/** All zeros. */
 export const zeros: Initializer = constant(0);
 
 /** For [2, channels] arrays: a row of `first`, then a row of `second`. */

@@ -5,19 +5,25 @@ import { Random } from "./random.ts";
 
 /** How a convolution's weight is cut: `[out unit][in unit][tap][c_in][c_out]`, each block contiguous. */
 export interface BlockLayout {
+  /** Positions of the kernel: height times width. */
   readonly taps: number;
   /** Channels of each input and each output unit. */
   readonly inWidths: readonly number[];
+  /** The same of each output unit. */
   readonly outWidths: readonly number[];
 }
 
 /** A learned array: a range of a page that holds parameters, gradients and momentum side by side. */
 export interface Param {
+  /** Unique in its store. */
   readonly name: string;
+  /** Outermost first; of a block-major weight, the number of floats. */
   readonly shape: Shape;
+  /** Index into `ParamStore.pages`. */
   readonly page: number;
   /** In floats, a multiple of 64, so that the range can be bound by itself. */
   readonly offset: number;
+  /** In floats. */
   readonly length: number;
   /** Weight decay applies. */
   readonly decay: boolean;
@@ -27,10 +33,15 @@ export interface Param {
 
 /** A kept array that is not learned, such as running statistics. */
 export interface State {
+  /** Unique in its store. */
   readonly name: string;
+  /** Outermost first. */
   readonly shape: Shape;
+  /** In floats, in the store's one buffer. */
   readonly offset: number;
+  /** In floats. */
   readonly length: number;
+  /** Absent where the array is one block. */
   readonly layout?: BlockLayout;
 }
 
@@ -52,11 +63,15 @@ export function blockRange(
 /** Floats between two ranges that can be bound: WebGPU guarantees an alignment of 256 bytes. */
 const ALIGNMENT = 64;
 
-interface Page {
+/** A part of the three arenas; each is one buffer. */
+export interface Page {
   /** Floats in use. */
   readonly length: number;
+  /** Of the parameters. */
   readonly values: GPUBuffer;
+  /** In the same places. */
   readonly gradients: GPUBuffer;
+  /** In the same places. */
   readonly momentum: GPUBuffer;
 }
 
@@ -67,7 +82,9 @@ interface Page {
  * exceeds what the adapter can bind at once; a parameter never straddles pages.
  */
 export class ParamStore {
+  /** By name. */
   readonly params: Map<string, Param> = new Map();
+  /** By name. */
   readonly states: Map<string, State> = new Map();
   readonly #initial = new Map<string, Initializer>();
   readonly #pageLimit: number;
@@ -78,6 +95,8 @@ export class ParamStore {
   #state: GPUBuffer | undefined;
 
   /**
+   * Starts empty.
+   *
    * @param seed Of the initial values; each parameter draws from a stream of its own name.
    * @param pageBytes Lower than the adapter's limit only in tests.
    */
@@ -246,6 +265,7 @@ export class ParamStore {
     return this.#pages;
   }
 
+  /** Holds all states. @throws {Error} Before `allocate()`. */
   get stateBuffer(): GPUBuffer {
     if (!this.#state) {
       throw new Error("ParamStore: call allocate() before using the states");

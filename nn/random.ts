@@ -8,7 +8,7 @@ export class Random {
   #c: number;
   #counter = 1;
 
-  /** @param stream Any numbers and strings, such as `(seed, "order", epoch)`. */
+  /** Starts a stream. @param stream Any numbers and strings, such as `(seed, "order", epoch)`. */
   constructor(...stream: (number | string)[]) {
     // FNV-1a over the stream's text, three times with different starts.
     const text = stream.join("/");

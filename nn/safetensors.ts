@@ -3,18 +3,22 @@
  * Format: https://github.com/huggingface/safetensors. Only F32 is needed here.
  */
 export interface SafeTensors {
+  /** Arrays by name. */
   tensors: Map<string, { shape: number[]; data: Float32Array }>;
+  /** Texts by name. */
   metadata: Record<string, string>;
 }
 
 /** The file is not what it should be; the message says where. */
 export class SafeTensorsError extends Error {
+  /** Survives minifiers. */
   override name = "SafeTensorsError";
 }
 
 /** Where the file's tensors start is a multiple of this, in bytes. */
 const HEADER_ALIGNMENT = 8;
 
+/** The bytes of a file of F32 tensors. */
 export function encodeSafeTensors(
   { tensors, metadata }: SafeTensors,
 ): Uint8Array<ArrayBuffer> {
@@ -43,11 +47,11 @@ export function encodeSafeTensors(
 
 /** Where a tensor lies, in bytes from the beginning of the file. */
 export interface TensorPlace {
-  /** Its extents. */
+  /** Outermost first. */
   shape: number[];
   /** Its first byte. */
   start: number;
-  /** The byte after its last. */
+  /** Behind its last byte. */
   end: number;
 }
 
@@ -55,7 +59,7 @@ export interface TensorPlace {
 export interface SafeTensorsHeader {
   /** By name. */
   tensors: Map<string, TensorPlace>;
-  /** What the writer added. */
+  /** Texts by name. */
   metadata: Record<string, string>;
 }
 
@@ -139,7 +143,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
 }
 
-/** @throws {SafeTensorsError} If the bytes are not a whole safetensors file of F32 tensors. */
+/** Reads a file. @throws {SafeTensorsError} If the bytes are not a whole safetensors file of F32 tensors. */
 export function decodeSafeTensors(file: Uint8Array): SafeTensors {
   const { tensors, metadata } = decodeSafeTensorsHeader(file, file.length);
   return {

@@ -17,6 +17,7 @@ interface BackwardRule {
  * {@linkcode Plan} of it, to be run any number of times.
  */
 export class Tape {
+  /** All that was recorded, in the order of execution. */
   readonly dispatches: Dispatch[] = [];
   readonly #gradients = new Map<Tensor, Tensor>();
   readonly #touched = new Map<Param, Set<number>>();
@@ -25,6 +26,7 @@ export class Tape {
   #differentiates = true;
   #scope = "";
 
+  /** Starts empty. @param gpu Whose driver the kernels' tiles are chosen for, and where `compile()` puts the plan. */
   constructor(readonly gpu: Gpu) {}
 
   /** Names what is recorded inside `work`, for profiles and errors. */
@@ -55,6 +57,12 @@ export class Tape {
   /** A tensor that the CPU fills through `plan.input(tensor)` before a run. */
   input(label: string, shape: Shape, needsGradient = false): Tensor {
     return this.#tensor(label, shape, { kind: "input" }, needsGradient);
+  }
+
+  /** A tensor that several dispatches fill, each a part of it, through their "update" bindings. */
+  scratch(label: string, shape: Shape): Tensor {
+    const name = this.#scope ? `${label} ${this.#scope}` : label;
+    return this.#tensor(name, shape, { kind: "scratch" });
   }
 
   /** A tensor whose values never change. */
@@ -262,8 +270,12 @@ export class Tape {
 
 /** A run of floats in a page. */
 export interface TouchedRange {
+  /** Index into `ParamStore.pages`. */
   page: number;
+  /** The first float. */
   start: number;
+  /** Behind the last float. */
   end: number;
+  /** Weight decay applies. */
   decay: boolean;
 }

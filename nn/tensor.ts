@@ -15,20 +15,27 @@ export type Home =
 
 /** A shape; it gets memory when its tape is compiled. 4 bytes an element. */
 export interface Tensor {
+  /** For errors and profiles. */
   readonly label: string;
+  /** Outermost first. */
   readonly shape: Shape;
   /** A gradient with respect to it is wanted. */
   needsGradient: boolean;
+  /** Where its memory comes from. */
   home: Home;
 }
 
 /** One recorded dispatch. */
 export interface Dispatch {
+  /** What runs. */
   readonly kernel: Kernel<never>;
   /** The kernel's name, with where in the network it is: `conv2d stage1.block1.conv1`. */
   readonly label: string;
+  /** Set in the source. */
   readonly constants: Constants;
+  /** Words of the uniform. */
   readonly extents: readonly number[];
+  /** The grid. */
   readonly workgroups: Workgroups;
   /** In the order of the kernel's bindings. */
   readonly tensors: readonly Tensor[];

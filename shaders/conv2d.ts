@@ -8,6 +8,7 @@ import unpackGradientWgsl from "./unpack_gradient.wgsl" with { type: "text" };
 export interface Conv2dGeometry {
   /** Side. */
   kernel: number;
+  /** Pixels from one output to the next. */
   stride: number;
   /** Zeros around the picture. */
   padding: number;
@@ -15,7 +16,9 @@ export interface Conv2dGeometry {
 
 /** Pixels, or groups of 4 input channels, by groups of 4 output channels that one lane makes. */
 export interface Tile {
+  /** Of pixels, or of groups of input channels. */
   rows: number;
+  /** Of groups of output channels. */
   columns: number;
 }
 

@@ -7,8 +7,8 @@ export type Shape = readonly number[];
  */
 export type Access = "read" | "write" | "update";
 
-/** Values of named top-level `const` declarations of a WGSL file. */
-export type Constants = Readonly<Record<string, number | boolean>>;
+/** Values of named top-level `const` declarations of a WGSL file, and types of its `alias` ones. */
+export type Constants = Readonly<Record<string, number | boolean | string>>;
 
 /** Workgroups along x, y and z. */
 export type Workgroups = readonly [number, number, number];
@@ -18,6 +18,7 @@ export type Shapes = Readonly<Record<string, Shape>>;
 
 /** One WGSL entry point `main`, and how a dispatch of it follows from shapes and arguments. */
 export interface Kernel<Args> {
+  /** For errors and profiles. */
   readonly label: string;
   /** The source, valid as it stands. */
   readonly wgsl: string;
@@ -32,6 +33,7 @@ export interface Kernel<Args> {
   readonly constants?: (shapes: Shapes, args: Args) => Constants;
   /** The uniform's 32-bit words; use {@linkcode f32Bits} for a float. */
   readonly extents?: (shapes: Shapes, args: Args) => number[];
+  /** The grid. */
   readonly workgroups: (shapes: Shapes, args: Args) => Workgroups;
 }
 

@@ -4,7 +4,7 @@ import type { Constants } from "./kernel.ts";
 export const TEXTURE_WIDTH = 1024;
 
 /**
- * Replaces values of top-level `const NAME: type = value;` declarations.
+ * Replaces values of top-level `const NAME: type = value;` and `alias NAME = type;` declarations.
  *
  * @throws {Error} If the source declares no such name.
  */
@@ -15,14 +15,20 @@ export function setConstants(
 ): string {
   let source = wgsl;
   for (const [name, value] of Object.entries(constants)) {
-    const declaration = new RegExp(`^(const ${name}: (\\w+) = )[^;]+;`, "m");
+    const alias = typeof value === "string";
+    const declaration = new RegExp(
+      alias ? `^(alias ${name} = )\\w+;` : `^(const ${name}: (\\w+) = )[^;]+;`,
+      "m",
+    );
     if (!declaration.test(source)) {
       throw new Error(
-        `kernel ${label}: its WGSL declares no "const ${name}: type" to set`,
+        `kernel ${label}: its WGSL declares no "${
+          alias ? `alias ${name}` : `const ${name}: type`
+        }" to set`,
       );
     }
     source = source.replace(declaration, (_, start, type) => {
-      return `${start}${value}${type === "u32" ? "u" : ""};`;
+      return `${start}${value}${!alias && type === "u32" ? "u" : ""};`;
     });
   }
   return source;
@@ -69,10 +75,12 @@ export function unroll(label: string, wgsl: string): string {
 }
 
 /**
- * Turns a binding `var<storage, read> NAME: array<vec4f>` into a texture that holds the same vectors,
- * {@linkcode TEXTURE_WIDTH} to a row, and every `NAME[i]` into a load from it.
+ * Turns a binding `var<storage, read> NAME: array<vec4f>` into a storage texture that holds the same
+ * vectors, {@linkcode TEXTURE_WIDTH} to a row, and every `NAME[i]` into a load from it.
  *
- * Software drivers load from buffers lane by lane: `deno task bench:texture-reads` shows the gain.
+ * Software drivers load from buffers lane by lane: `deno task bench:texture-reads` shows the gain. From
+ * sampled textures lavapipe loads through a call of 115 instructions that works out mip levels, for
+ * which storage textures have no use: about 50 instructions, in line.
  */
 export function readThroughTexture(
   label: string,
@@ -85,7 +93,10 @@ export function readThroughTexture(
       `kernel ${label}: its WGSL does not declare "${declaration}"`,
     );
   }
-  const source = wgsl.replace(declaration, `var ${name}: texture_2d<f32>;`);
+  const source = wgsl.replace(
+    declaration,
+    `var ${name}: texture_storage_2d<rgba32float, read>;`,
+  );
   let result = "";
   let done = 0;
   const use = new RegExp(`\\b${name}\\[`, "g");
@@ -98,7 +109,7 @@ export function readThroughTexture(
   }
   return `${result}${source.slice(done)}
 fn ${name}_at(i: u32) -> vec4f {
-  return textureLoad(${name}, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u), 0);
+  return textureLoad(${name}, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u));
 }
 `;
 }

@@ -2,11 +2,13 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { dirname, extname, join } from "node:path";
 import { prepareAdapter } from "../cli/adapter.ts";
 
-/** What a user writes who has nothing but the URL of mod.ts. */
-const program = (url: string) => `
+/** What a user writes who has nothing but an address. */
+const program = (origin: string) => `
   import {
-    DeepVirtualNetwork, digitsScenario, Gpu, loadDigits, parseScenario, selectClasses, train,
-  } from "${url}";
+    DeepVirtualNetwork, digitsScenario, Gpu, parseScenario, train,
+  } from "${origin}mod.ts";
+  import { loadDigits, selectClasses } from "${origin}datasets.ts";
+  import { builtInScenario } from "${origin}paper.ts";
 
   const scenario = parseScenario({
     ...digitsScenario,
@@ -38,7 +40,8 @@ const program = (url: string) => `
   const { level, classes } = network;
   const probabilities = [...await network.predict(images)];
   gpu.destroy();
-  console.log(JSON.stringify({ events, level, classes, probabilities }));
+  const { name } = builtInScenario("J1");
+  console.log(JSON.stringify({ events, level, classes, probabilities, name }));
 `;
 
 /** Of the program, in milliseconds: it takes 3 s with lavapipe. */
@@ -67,7 +70,7 @@ function serveLibrary(requested: string[]) {
   );
 }
 
-Deno.test("mod.ts works from a URL, without an import map", async () => {
+Deno.test("mod.ts and its neighbours work from a URL, without an import map or a package", async () => {
   await prepareAdapter();
   const swiftShader = Deno.env.get("VK_DRIVER_FILES");
   const requested: string[] = [];
@@ -78,7 +81,7 @@ Deno.test("mod.ts works from a URL, without an import map", async () => {
   try {
     await Deno.writeTextFile(
       join(folder, "main.ts"),
-      program(`${origin}mod.ts`),
+      program(origin),
     );
     const { stdout, stderr, signal } = await new Deno.Command(Deno.execPath(), {
       // With leave to import from the server, and no other permission.
@@ -87,6 +90,7 @@ Deno.test("mod.ts works from a URL, without an import map", async () => {
         "--quiet",
         "--check",
         "--no-lock",
+        "--no-npm",
         `--reload=${origin}`,
         `--allow-import=${host}`,
         "main.ts",
@@ -102,7 +106,8 @@ Deno.test("mod.ts works from a URL, without an import map", async () => {
     );
     const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert(output, errors);
-    const { events, level, classes, probabilities } = JSON.parse(output!);
+    const { events, level, classes, probabilities, name } = JSON.parse(output!);
+    assertEquals(name, "J1");
     assertEquals([events.at(0), events.at(-1)], ["start", "end"]);
     for (const type of ["step", "evaluation", "epoch", "checkpoint"]) {
       assert(events.includes(type), `no ${type} among ${events}`);
@@ -115,7 +120,7 @@ Deno.test("mod.ts works from a URL, without an import map", async () => {
       assertAlmostEquals(row.reduce((sum, p) => sum + p), 1, 1e-5);
     }
     const strays = requested.filter((path) =>
-      !/^\/(mod\.ts|(shaders|nn|dvn|datasets)\/)/.test(path)
+      !/^\/((mod|paper|datasets)\.ts|(shaders|nn|dvn|datasets)\/)/.test(path)
     );
     assertEquals(strays, []);
   } finally {

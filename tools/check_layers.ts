@@ -4,9 +4,9 @@
  *
  *     deno task layers
  *
- * Library code, which is `mod.ts` and the four folders below it, must also load from a URL without
- * an import map and in a browser, so it is held to relative and versioned `npm:` imports and to the
- * web's own globals.
+ * Library code, which is `mod.ts`, the entries beside it and the four folders below them, must also load
+ * from a URL without an import map and in a browser, so it is held to relative and versioned `npm:`
+ * imports and to the web's own globals.
  *
  * @module
  */
@@ -24,18 +24,23 @@ export interface Offence {
   rule: string;
 }
 
+const FOLDERS = ["shaders", "nn", "dvn", "datasets"];
+
+/** What users import. */
+const ENTRIES = ["mod.ts", "paper.ts", "datasets.ts"];
+
 /** What each layer may import besides itself. The rest of the tree may import anything. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   shaders: [],
   nn: ["shaders"],
   dvn: ["nn"],
   datasets: [],
-  "mod.ts": ["shaders", "nn", "dvn", "datasets"],
-  cli: ["shaders", "nn", "dvn", "datasets", "mod.ts", "web/server"],
-  web: ["mod.ts"],
-  "web/server": ["mod.ts", "tools"],
+  ...Object.fromEntries(ENTRIES.map((entry) => [entry, FOLDERS])),
+  cli: [...FOLDERS, ...ENTRIES, "web/server"],
+  web: ENTRIES,
+  "web/server": [...ENTRIES, "tools"],
 };
-const LIBRARY = new Set(["shaders", "nn", "dvn", "datasets", "mod.ts"]);
+const LIBRARY = new Set([...FOLDERS, ...ENTRIES]);
 const PORTABLE = /^(\.\.?\/|npm:(@[^/@]+\/)?[^/@]+@\d+\.\d+\.\d+)/;
 const SKIPPED = new Set(["runs", "data", "dist", "node_modules"]);
 

@@ -86,6 +86,19 @@ interface Package {
   links: { name: string; path: string }[];
 }
 
+/**
+ * Where Deno keeps a package, which is downloaded if it is missing.
+ *
+ * @param specifier Such as npm:name@1.2.3.
+ */
+export async function packageFolder(specifier: string): Promise<string> {
+  const name = specifier.slice("npm:".length, specifier.lastIndexOf("@"));
+  for (const { path, links } of (await readPackages([specifier])).values()) {
+    if (links[0]?.name === name) return path;
+  }
+  throw new Error(`${specifier} is not among the packages that Deno found`);
+}
+
 /** The packages that the files reach, by `name@version`. */
 async function readPackages(entries: string[]): Promise<Map<string, Package>> {
   const found: Record<string, PackageInfo> = {};

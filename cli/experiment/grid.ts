@@ -1,5 +1,6 @@
 /** Which cells an experiment has: methods x seeds. */
-import { ablationNames, type Method, type Scenario } from "../../mod.ts";
+import type { Method, Scenario } from "../../mod.ts";
+import { ablationNames } from "../../paper.ts";
 import { UsageError } from "../args.ts";
 import { chooseMethod, methodRuns } from "../method_choice.ts";
 

@@ -1,4 +1,5 @@
-import { ablationNames, findMethod, type Scenario } from "../../mod.ts";
+import type { Scenario } from "../../mod.ts";
+import { ablationNames, findMethod } from "../../paper.ts";
 import { averageLead, isAblation } from "./comparison.ts";
 import type { Block } from "./document.ts";
 import { averageAccuracy, networksOf } from "./findings.ts";

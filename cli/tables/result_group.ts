@@ -1,4 +1,5 @@
-import { methodNames, paperScenarioNames, scaleNames, type Scenario } from "../../mod.ts";
+import type { Scenario } from "../../mod.ts";
+import { methodNames, paperScenarioNames, scaleNames } from "../../paper.ts";
 import { trunkCost } from "../../dvn/costs.ts";
 import { scenarioPartition } from "../../dvn/unit_partition.ts";
 import type { CellNetwork, CellResult } from "../experiment/cell.ts";

@@ -1,11 +1,11 @@
+import type { Scenario } from "../../mod.ts";
 import {
   builtInScenario,
   describeScale,
   paperScenarioNames,
   scaleNames,
   scaleScenario,
-  type Scenario,
-} from "../../mod.ts";
+} from "../../paper.ts";
 import { scenarioWithEpochs } from "../../dvn/scenarios/scale.ts";
 
 /** How an experiment's settings differ from the paper's scenario of the same name, as it is built in. */

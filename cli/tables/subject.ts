@@ -1,4 +1,5 @@
-import { builtInScenario, paperScenarioNames, type Scenario } from "../../mod.ts";
+import type { Scenario } from "../../mod.ts";
+import { builtInScenario, paperScenarioNames } from "../../paper.ts";
 import { isAblation } from "./comparison.ts";
 import { type Findings, isSameNetwork, type NetworkKey, publishedFindings } from "./findings.ts";
 import { published, type PublishedNetwork, type PublishedScenario } from "./published.ts";

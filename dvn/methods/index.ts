@@ -24,12 +24,13 @@ export const methods: readonly Method[] = [
   ...ablations,
 ];
 
+/** Of all methods. */
 export const methodNames: readonly string[] = methods.map(({ name }) => name);
 
 /** Those of them that are DVN with one choice changed. */
 export const ablationNames: readonly string[] = ablations.map(({ name }) => name);
 
-/** @throws {RangeError} If there is no method of that name; the message names those there are. */
+/** The method of a name. @throws {RangeError} If there is none; the message names those there are. */
 export function findMethod(name: string): Method {
   const found = methods.find((method) => method.name === name);
   if (found) return found;

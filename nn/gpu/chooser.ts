@@ -1,5 +1,6 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
+import { PLACES, TILE } from "../../shaders/winograd.ts";
 import type { Driver } from "./gpu.ts";
 
 /**
@@ -7,8 +8,13 @@ import type { Driver } from "./gpu.ts";
  * that a run can be repeated bit for bit.
  */
 interface Tuning {
-  /** Pixels a lane of a convolution makes. */
+  /** Pixels, or tiles, a lane of a convolution makes. */
   convRows: number;
+  /** Channels from which on Winograd's way is the faster one; undefined: never. */
+  winograd?: { least: number; leastDw: number };
+  /** Of a batch's tiles, those that go at a time. */
+  winogradTiles: number;
+  winogradDwLanes: number;
   /** Lanes wanted of a weight gradient, of a reduction and of a matrix product. */
   dwLanes: number;
   reductionLanes: number;
@@ -25,6 +31,9 @@ interface Tuning {
 const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
+    winograd: { least: 32, leastDw: 32 },
+    winogradTiles: 512,
+    winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
     matmulLanes: 128,
@@ -32,6 +41,9 @@ const TUNING: Record<Driver, Tuning> = {
   },
   swiftshader: {
     convRows: 4,
+    winograd: { least: 32, leastDw: 32 },
+    winogradTiles: 512,
+    winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
     matmulLanes: 128,
@@ -39,6 +51,8 @@ const TUNING: Record<Driver, Tuning> = {
   },
   gpu: {
     convRows: 8,
+    winogradTiles: 16384,
+    winogradDwLanes: 32768,
     dwLanes: 32768,
     reductionLanes: 8192,
     matmulLanes: 32768,
@@ -46,26 +60,156 @@ const TUNING: Record<Driver, Tuning> = {
   },
 };
 
-/** Register tile of a convolution with `co` output channels. */
-export function convTile(driver: Driver, co: number): Tile {
-  const columns = [4, 3, 2].find((count) => (co / 4) % count === 0) ?? 1;
-  return { rows: TUNING[driver].convRows, columns };
+/** A 3x3 convolution by tiles and matrix products: see shaders/winograd.ts. */
+export interface WinogradChoice {
+  /** Tells it from the other. */
+  algorithm: "winograd";
+  /** Tiles by groups of 4 output channels that a lane of the products makes. */
+  tile: Tile;
+  /** Of a batch's tiles, about so many go at a time: fewer take less memory, and stay in caches. */
+  tiles: number;
 }
 
-/** Register tile of a weight gradient, and the parts its sum over `lines` rows of dy is cut into. */
-export function dwTile(
+/** How a convolution or its data gradient is computed. */
+export type ConvChoice =
+  | { algorithm: "direct"; tile: Tile }
+  | WinogradChoice;
+
+/** How a weight gradient is computed; `splits`: parts its sum is cut into, of tiles those at a time. */
+export type WeightGradientChoice =
+  | { algorithm: "direct"; tile: Tile; splits: number }
+  | WinogradChoice & { splits: number };
+
+/** Extents of a convolution; of a data gradient, from `co` to `ci` channels. */
+export interface ConvShape {
+  /** Forward, or the gradient of the data or of the weights. */
+  pass: "forward" | "dx" | "dw";
+  /** Images. */
+  n: number;
+  /** Rows of pixels of the input. */
+  h: number;
+  /** Pixels in a row. */
+  w: number;
+  /** Channels of the input, padding included. */
+  ci: number;
+  /** Channels of the output, padding included. */
+  co: number;
+  /** Side. */
+  kernel: number;
+  /** Pixels from one output to the next. */
+  stride: number;
+  /** Zeros around the picture. */
+  padding: number;
+}
+
+/**
+ * How a convolution or its data gradient is computed where nothing was measured.
+ *
+ * @param algorithm Where there is a choice.
+ */
+export function defaultConv(
   driver: Driver,
-  { ci, co, taps, lines }: {
-    ci: number;
-    co: number;
-    taps: number;
-    lines: number;
-  },
-): { tile: Tile; splits: number } {
+  shape: ConvShape,
+  algorithm = fastest(shape, TUNING[driver].winograd?.least),
+): ConvChoice {
+  if (algorithm === "winograd" && canBeWinograd(shape)) return winogradChoice(driver, shape);
+  const [, to] = channelsOf(shape);
+  return { algorithm: "direct", tile: { rows: TUNING[driver].convRows, columns: columnsOf(to) } };
+}
+
+/** How a weight gradient is computed where nothing was measured. */
+export function defaultWeightGradient(
+  driver: Driver,
+  shape: ConvShape,
+  algorithm = fastest(shape, TUNING[driver].winograd?.leastDw),
+): WeightGradientChoice {
+  return algorithm === "winograd" && canBeWinograd(shape)
+    ? winogradWeightGradientChoice(driver, shape)
+    : directWeightGradientChoice(driver, shape);
+}
+
+/** @param least Channels from which on Winograd's way is the faster one. */
+function fastest({ ci, co }: ConvShape, least = Infinity): ConvChoice["algorithm"] {
+  return Math.min(ci, co) >= least ? "winograd" : "direct";
+}
+
+/** All ways to compute a convolution or its data gradient that are worth trying. */
+export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
+  const [, to] = channelsOf(shape);
+  const tiles = [4, 8].flatMap((rows) =>
+    [4, 2, 1].filter((columns) => (to / 4) % columns === 0).map((columns) => ({ rows, columns }))
+  );
+  const direct = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
+  if (!canBeWinograd(shape)) return direct;
+  const choice = winogradChoice(driver, shape);
+  return [
+    ...direct,
+    ...[4, 6, 8].map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
+    ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({ ...choice, tiles })),
+  ];
+}
+
+/** All ways to compute a weight gradient that are worth trying. */
+export function weightGradientCandidates(
+  driver: Driver,
+  shape: ConvShape,
+): WeightGradientChoice[] {
+  const direct = directWeightGradientChoice(driver, shape);
+  const choices = [1, 2, 4].map((times): WeightGradientChoice => ({
+    ...direct,
+    splits: direct.splits * times,
+  }));
+  if (!canBeWinograd(shape)) return choices;
+  const choice = winogradWeightGradientChoice(driver, shape);
+  return [
+    ...choices,
+    choice,
+    { ...choice, splits: choice.splits * 2 },
+    { ...choice, tiles: choice.tiles * 4 },
+  ];
+}
+
+function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
+  const [, to] = channelsOf(shape);
+  const { winogradTiles: tiles, convRows: rows } = TUNING[driver];
+  return { algorithm: "winograd", tile: { rows, columns: columnsOf(to) }, tiles };
+}
+
+function winogradWeightGradientChoice(
+  driver: Driver,
+  { n, h, w, ci, co }: ConvShape,
+): WinogradChoice & { splits: number } {
+  const { winogradTiles, winogradDwLanes } = TUNING[driver];
+  const tiles = Math.min(winogradTiles, n * ceilDiv(h, TILE) * ceilDiv(w, TILE));
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
+  const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
+  const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
+  return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
+}
+
+function directWeightGradientChoice(
+  driver: Driver,
+  { n, h, ci, co, kernel, stride, padding }: ConvShape,
+): WeightGradientChoice & { algorithm: "direct" } {
+  const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
   const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: co % 8 === 0 ? 2 : 1 };
-  const lanes = taps * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
+  const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
-  return { tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
+  return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
+}
+
+/** Input and output channels of the pass. */
+function channelsOf({ pass, ci, co }: ConvShape): [from: number, to: number] {
+  return pass === "dx" ? [co, ci] : [ci, co];
+}
+
+/** The most groups of 4 channels, up to 4, that fill a tile without rest. */
+function columnsOf(channels: number): number {
+  return [4, 3, 2].find((count) => (channels / 4) % count === 0) ?? 1;
+}
+
+function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {
+  return kernel === 3 && stride === 1 && padding === 1 && h >= TILE && w >= TILE;
 }
 
 /** Register tile of a matrix product with [rows, columns] results. */

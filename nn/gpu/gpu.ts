@@ -8,6 +8,7 @@ import {
   ShaderError,
   ValidationError,
 } from "./errors.ts";
+import { type Choices, Tuning } from "./tuning.ts";
 
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";
@@ -15,18 +16,22 @@ export type AdapterClass = "gpu" | "software";
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
 export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
+/** Which device to open; all of it may be left out. */
 export interface GpuOptions {
   /**
    * "max" (default): ask for the adapter's own limits on sizes, only to go faster or to hold larger
    * arenas. "default": stay at the limits that WebGPU guarantees everywhere.
    */
   limits?: "default" | "max";
+  /** Passed on to the browser. Default: high-performance. */
   powerPreference?: GPUPowerPreference;
   /**
    * Tune kernels for another driver than the adapter's. Results differ by rounding only; so that tests
    * can run on any machine what GPUs run.
    */
   driver?: Driver;
+  /** Which kernels compute what, where the default is not wanted; as of {@linkcode Tuning.choices}. */
+  choices?: Choices;
 }
 
 /** Limits that are worth raising; all kernels fit the defaults. */
@@ -46,8 +51,12 @@ const USED_FEATURES: readonly GPUFeatureName[] = [
  * next {@linkcode Gpu.check}, which each run and read calls.
  */
 export class Gpu {
+  /** Whether it is a GPU. */
   readonly adapterClass: AdapterClass;
+  /** What kernels are tuned for. */
   readonly driver: Driver;
+  /** Which kernel computes what. */
+  readonly tuning: Tuning;
   /** Kernels read their large inputs through textures: buffer loads are slow on software. */
   readonly readsThroughTextures: boolean;
   /** Device memory held by buffers made here, in bytes. */
@@ -62,7 +71,7 @@ export class Gpu {
   private constructor(
     readonly device: GPUDevice,
     readonly info: GPUAdapterInfo,
-    driver?: Driver,
+    { driver, choices }: GpuOptions,
   ) {
     const name = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`;
     const software = info.isFallbackAdapter ||
@@ -70,6 +79,7 @@ export class Gpu {
     this.adapterClass = software ? "software" : "gpu";
     const softwareDriver = /llvmpipe/i.test(name) ? "lavapipe" : "swiftshader";
     this.driver = driver ?? (software ? softwareDriver : "gpu");
+    this.tuning = new Tuning(this.driver, choices);
     this.readsThroughTextures = this.driver !== "gpu";
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
@@ -107,7 +117,7 @@ export class Gpu {
         RAISED_LIMITS.map((name) => [name, adapter.limits[name]]),
       ),
     });
-    return new Gpu(device, adapter.info, options.driver);
+    return new Gpu(device, adapter.info, options);
   }
 
   /** The adapter in one line: name, class, and the features in use. */
@@ -212,7 +222,7 @@ export class Gpu {
           binding,
           visibility: GPUShaderStage.COMPUTE,
           ...(type === "texture"
-            ? { texture: { sampleType: "unfilterable-float" } }
+            ? { storageTexture: { access: "read-only", format: "rgba32float" } }
             : { buffer: { type } }),
         })),
       });
@@ -247,6 +257,7 @@ export class Gpu {
     return buffer;
   }
 
+  /** Gives a buffer of {@linkcode Gpu.buffer} back. */
   free(buffer: GPUBuffer): void {
     this.bytesHeld -= buffer.size;
     buffer.destroy();
@@ -341,7 +352,7 @@ export class Gpu {
   async read(
     buffer: GPUBuffer,
     offset = 0,
-    bytes = buffer.size - offset,
+    bytes: number = buffer.size - offset,
   ): Promise<ArrayBuffer> {
     this.check();
     const operation = `read ${buffer.label}`;

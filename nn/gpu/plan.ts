@@ -6,8 +6,11 @@ import { type Gpu, SMALLER } from "./gpu.ts";
 
 /** What one kernel takes in one run of a plan. */
 export interface KernelTime {
+  /** Its label. */
   kernel: string;
+  /** How often it ran. */
   dispatches: number;
+  /** In all of them. */
   milliseconds: number;
 }
 
@@ -110,7 +113,7 @@ function sharedScratch(gpu: Gpu): Scratch {
             label: "scratch",
             size: [TEXTURE_WIDTH, rows],
             format: "rgba32float",
-            usage: TEXTURE_BINDING_COPY_DST,
+            usage: STORAGE_BINDING_COPY_DST,
           });
         },
         (texture, rows) => {
@@ -354,14 +357,14 @@ export class Plan {
       const buffers = dispatch.tensors.map(resource);
       const resources: GPUBindingResource[] = [...buffers];
       const textured = texturedBindings(gpu, dispatch);
-      const copies = textured.map((binding, n) => {
-        resources[binding] = views[n]!;
-        const texels = ceilDiv(size(dispatch.tensors[binding]!.shape), 4);
-        return {
-          source: buffers[binding]!,
-          texture: this.#textures[n]!,
-          texels,
-        };
+      const copies: TextureCopy[] = [];
+      textured.forEach((binding, n) => {
+        const tensor = dispatch.tensors[binding]!;
+        const same = textured.findIndex((other) => dispatch.tensors[other] === tensor);
+        resources[binding] = views[same]!;
+        if (same < n) return;
+        const texels = ceilDiv(size(tensor.shape), 4);
+        copies.push({ source: buffers[binding]!, texture: this.#textures[n]!, texels });
       });
       const uniform = uniformRanges[i];
       if (uniform) {
@@ -616,7 +619,7 @@ function copyToTexture(
   }
 }
 
-const TEXTURE_BINDING_COPY_DST: GPUTextureUsageFlags = 0x04 | 0x02;
+const STORAGE_BINDING_COPY_DST: GPUTextureUsageFlags = 0x08 | 0x02;
 const STORAGE_COPY_DST: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04;
 const UNIFORM_COPY_DST: GPUBufferUsageFlags = 0x40 | 0x08;
 const QUERY_RESOLVE_COPY_SRC: GPUBufferUsageFlags = 0x200 | 0x04;

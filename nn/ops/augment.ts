@@ -8,7 +8,9 @@ export const MATRIX_LENGTH = 12;
 
 /** Byte images of one size, and where they sit in a batch. */
 export interface ImageShape {
+  /** Rows of pixels. */
   height: number;
+  /** Pixels in a row. */
   width: number;
   /** 1 to 4. */
   channels: number;

@@ -21,6 +21,7 @@ import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMap, checkUnits } from "./channels.ts";
 
+/** How {@linkcode batchNorm} normalises. */
 export interface BatchNormOptions {
   /** Use and update batch statistics; else use the running ones. */
   training: boolean;
@@ -30,6 +31,7 @@ export interface BatchNormOptions {
    * running statistics were (US-Nets, arXiv 1903.05134, measure them anew so).
    */
   momentum: number | Tensor;
+  /** Added to variances. */
   epsilon: number;
   /** Clip the result below zero. */
   relu: boolean;

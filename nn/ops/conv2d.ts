@@ -5,16 +5,18 @@ import {
   packWeightKernel,
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
-import { convTile, dwTile } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { checkMap, checkUnits, padChannels } from "./channels.ts";
+import { winogradConv2d, winogradWeightGradient } from "./winograd.ts";
 
+/** Geometry and active units of {@linkcode conv2d}. */
 export interface Conv2dOptions extends Conv2dGeometry {
   /** Active units of input and output, ascending, from 0. Default: all. */
   inUnits?: readonly number[];
+  /** The same of the output. */
   outUnits?: readonly number[];
   /** Added to the result: a residual connection. */
   add?: Tensor;
@@ -68,7 +70,8 @@ export function conv2d(
     throw new ShapeError(`conv2d: add must be [${shape}], got [${add.shape}]`);
   }
 
-  const { driver } = tape.gpu;
+  const { tuning } = tape.gpu;
+  const passShape = { n, h, w, ci, co, kernel, stride, padding };
   const blocks = outUnits.flatMap((o) => inUnits.map((i) => o * layout.inWidths.length + i));
   const table = tape.constant("blocks", blockTable(layout, inUnits, outUnits));
   const pack = (transposed: boolean) => {
@@ -87,47 +90,64 @@ export function conv2d(
     ).packed;
   };
 
-  const packed = pack(false);
-  const { y } = tape.run(
-    conv2dKernel,
-    { x, weight: packed, addend: add ?? x },
-    { y: shape },
-    {
-      kernel,
-      stride,
-      padding,
-      upsample: 1,
-      tile: convTile(driver, co),
-      add: add !== undefined,
-    },
-  );
+  const active = {
+    values: tape.param(store, weight),
+    table,
+    ci,
+    co,
+    inUnits: inUnits.length,
+  };
+  const choice = tuning.conv({ pass: "forward", ...passShape });
+  const y = choice.algorithm === "winograd"
+    ? winogradConv2d(tape, x, active, { transposed: false, addend: add, choice })
+    : tape.run(
+      conv2dKernel,
+      { x, weight: pack(false), addend: add ?? x },
+      { y: shape },
+      {
+        kernel,
+        stride,
+        padding,
+        upsample: 1,
+        tile: choice.tile,
+        add: add !== undefined,
+      },
+    ).y;
   tape.onBackward(y, (dy) => {
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const taps = kernel * kernel;
-    const { tile, splits } = dwTile(driver, { ci, co, taps, lines: n * shape[1]! });
-    const { partial } = tape.run(
-      conv2dDwKernel,
-      { x, dy },
-      { partial: [splits, taps, ci, co] },
-      { kernel, stride, padding, tile, splits },
-    );
-    const { gradient, adds } = tape.gradientSink(store, weight, blocks);
-    tape.run(
-      unpackGradientKernel,
-      {
-        partial,
-        table,
-        adds: tape.constant("adds", Uint32Array.from(adds, Number)),
-        gradient,
-      },
-      {},
-      { inUnits: inUnits.length },
-    );
+    const sink = tape.gradientSink(store, weight, blocks);
+    const { gradient } = sink;
+    const adds = tape.constant("adds", Uint32Array.from(sink.adds, Number));
+    const way = tuning.weightGradient({ pass: "dw", ...passShape });
+    if (way.algorithm === "winograd") {
+      winogradWeightGradient(tape, { x, dy, gradient, adds }, active, way);
+    } else {
+      const taps = kernel * kernel;
+      const { tile, splits } = way;
+      const { partial } = tape.run(
+        conv2dDwKernel,
+        { x, dy },
+        { partial: [splits, taps, ci, co] },
+        { kernel, stride, padding, tile, splits },
+      );
+      tape.run(
+        unpackGradientKernel,
+        { partial, table, adds, gradient },
+        {},
+        { inUnits: inUnits.length },
+      );
+    }
     if (!x.needsGradient) return;
     // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
     const prior = tape.gradient(x);
+    const choice = tuning.conv({ pass: "dx", ...passShape });
+    if (choice.algorithm === "winograd") {
+      const options = { transposed: true, addend: prior, choice };
+      tape.setGradient(x, winogradConv2d(tape, dy, active, options));
+      return;
+    }
     const { y: dx } = tape.run(
       conv2dKernel,
       { x: dy, weight: pack(true), addend: prior ?? dy },
@@ -137,7 +157,7 @@ export function conv2d(
         stride: 1,
         padding: kernel - 1 - padding,
         upsample: stride,
-        tile: convTile(driver, ci),
+        tile: choice.tile,
         add: prior !== undefined,
       },
     );

@@ -9,6 +9,7 @@ export const COUNTER_LENGTH = 3;
 /** Label of a row that counts for nothing: the rest of a batch that is not full. */
 export const IGNORE_LABEL = 0xffffffff;
 
+/** Where a loss goes, and what it weighs. */
 export interface CrossEntropyOptions {
   /** [3]: sum of losses, rows classified rightly, rows; added to, so that nobody need read every step. */
   counters: Tensor;

@@ -9,6 +9,7 @@ import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { padChannels } from "./channels.ts";
 
+/** How {@linkcode l2Normalize} scales and clips. */
 export interface L2NormalizeOptions {
   /** Clip the result below zero. */
   relu: boolean;

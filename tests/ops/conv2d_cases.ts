@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ShapeError } from "../../nn/gpu/errors.ts";
 import type { Gpu } from "../../nn/gpu/gpu.ts";
+import { shapeKey } from "../../nn/gpu/tuning.ts";
 import { zeros } from "../../nn/init.ts";
+import { padChannels } from "../../nn/ops/channels.ts";
 import { conv2d, type Conv2dOptions } from "../../nn/ops/conv2d.ts";
 import { relu } from "../../nn/ops/elementwise.ts";
 import { type BlockLayout, ParamStore } from "../../nn/params.ts";
@@ -52,39 +54,108 @@ const DENSE: [
   [[2, 3, 2, 3], 1, 7, 3, 4],
 ];
 
+/** Runs what records convolutions with one algorithm, wherever there is a choice. */
+async function using<T>(
+  { tuning }: Gpu,
+  algorithm: "direct" | "winograd",
+  work: () => Promise<T>,
+): Promise<T> {
+  const before = tuning.prefer;
+  tuning.prefer = algorithm;
+  try {
+    return await work();
+  } finally {
+    tuning.prefer = before;
+  }
+}
+
+/** Compares a convolution and its gradients with float64. */
+async function checkDense(
+  gpu: Gpu,
+  shape: reference.Shape4,
+  { co, ...geometry }: reference.Conv2d,
+  tolerance: (terms: number) => reference.Tolerance,
+): Promise<void> {
+  const conv = { co, ...geometry };
+  const taps = geometry.kernel ** 2, ci = shape[3];
+  const yShape = reference.conv2dShape(shape, conv);
+  const x = random(shape, 1), dy = random(yShape, 2);
+  const weight = random([taps, ci, co], 3);
+  const layout = { taps, inWidths: [ci], outWidths: [co] };
+  const got = await runOp(gpu, {
+    inputs: { x: { shape, values: x } },
+    declare: (store) => declareWeight(store, layout, weight),
+    record: (tape, { x }, param, store) => conv2d(tape, store, x, param, geometry),
+    dy: { shape: yShape, values: dy },
+  });
+  assertClose(got.y, reference.conv2d(x, shape, weight, conv), {
+    ...tolerance(taps * ci),
+    shape: yShape,
+  });
+  assertClose(got.dx.x, reference.conv2dDx(dy, shape, weight, conv), {
+    ...tolerance(taps * co),
+    shape,
+  });
+  assertClose(
+    got.gradients.get("weight")!,
+    reference.conv2dDw(dy, shape, x, conv),
+    { ...tolerance(pixels(yShape)), shape: [taps, ci, co] },
+  );
+}
+
 const denseCases = DENSE.map((
   [shape, co, kernel, stride, padding],
 ): OpCase => ({
   name: `conv2d() agrees with float64 for k${kernel} s${stride} p${padding} [${shape}] to ${co}`,
-  run: async (gpu) => {
-    const geometry = { kernel, stride, padding };
-    const conv = { co, ...geometry };
-    const taps = kernel ** 2, ci = shape[3];
-    const yShape = reference.conv2dShape(shape, conv);
-    const x = random(shape, 1), dy = random(yShape, 2);
-    const weight = random([taps, ci, co], 3);
-    const layout = { taps, inWidths: [ci], outWidths: [co] };
-    const got = await runOp(gpu, {
-      inputs: { x: { shape, values: x } },
-      declare: (store) => declareWeight(store, layout, weight),
-      record: (tape, { x }, param, store) => conv2d(tape, store, x, param, geometry),
-      dy: { shape: yShape, values: dy },
-    });
-    assertClose(got.y, reference.conv2d(x, shape, weight, conv), {
-      ...f32Tolerance(taps * ci),
-      shape: yShape,
-    });
-    assertClose(got.dx.x, reference.conv2dDx(dy, shape, weight, conv), {
-      ...f32Tolerance(taps * co),
-      shape,
-    });
-    assertClose(
-      got.gradients.get("weight")!,
-      reference.conv2dDw(dy, shape, x, conv),
-      { ...f32Tolerance(pixels(yShape)), shape: [taps, ci, co] },
-    );
-  },
+  run: (gpu) =>
+    using(
+      gpu,
+      "direct",
+      () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
+    ),
 }));
+
+/** Maps that are no whole number of tiles; channels that fill no group; parts of a batch. */
+const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
+  [[1, 4, 4, 1], 1],
+  [[2, 5, 7, 3], 5],
+  [[1, 9, 4, 21], 12],
+  [[3, 8, 11, 5], 21, 4],
+  [[5, 6, 5, 16], 8, 8],
+  [[2, 16, 16, 32], 16],
+];
+
+/**
+ * Winograd's sums are of transformed numbers, some larger than their result: its errors are several
+ * times those of the direct way, still far below what training notices.
+ */
+const tiledTolerance = (terms: number): reference.Tolerance => {
+  const { rtol, atol } = f32Tolerance(terms);
+  return { rtol: 4 * rtol, atol: 4 * atol };
+};
+
+const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
+  name: `conv2d() by tiles agrees with float64 for [${shape}] to ${co}` +
+    (tiles ? `, ${tiles} tiles at a time` : ""),
+  run: (gpu) =>
+    using(gpu, "winograd", async () => {
+      const [n, h, w, ci] = shape;
+      const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
+      if (tiles) {
+        const { tuning } = gpu;
+        tuning.pin(Object.fromEntries((["forward", "dx", "dw"] as const).map((pass) => {
+          const passShape = { pass, ...extents };
+          const choice = pass === "dw" ? tuning.weightGradient(passShape) : tuning.conv(passShape);
+          return [shapeKey(passShape), { ...choice, tiles }];
+        })));
+      }
+      await checkDense(gpu, shape, { co, ...SAME }, tiledTolerance);
+      const { algorithm } = gpu.tuning.conv({ pass: "forward", ...extents });
+      assertEquals(algorithm, "winograd");
+    }),
+}));
+
+const SAME = { kernel: 3, stride: 1, padding: 1 };
 
 /** What conv2d() must give for some active units, by float64. */
 function unitReference(
@@ -458,6 +529,7 @@ const errorCases: OpCase[] = [
 
 export const conv2dCases: OpCase[] = [
   ...denseCases,
+  ...tiledCases,
   ...unitCases,
   ...sharingCases,
   ...levelCases,

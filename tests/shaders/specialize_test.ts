@@ -113,7 +113,7 @@ fn main() {
   let b = x_at(3u);
 }
 fn x_at(i: u32) -> vec4f {
-  return textureLoad(x, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u), 0);
+  return textureLoad(x, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u));
 }
 `,
   );

@@ -1,18 +1,18 @@
 /** The worker: all that uses the GPU or decodes pictures, so that the page stays responsive. */
 import {
+  type Dataset,
+  loadDigits,
+  type PictureFormat,
+  preparePicture,
+  selectClasses,
+} from "../../datasets.ts";
+import {
   digitsScenario,
   type NetworkScore,
   openStreaming,
   type StreamingNetwork,
   type StreamingProgress,
   type TaskData,
-} from "../../mod.ts";
-import {
-  type Dataset,
-  loadDigits,
-  type PictureFormat,
-  preparePicture,
-  selectClasses,
 } from "../../mod.ts";
 import { Networks } from "./networks.ts";
 import { decodeFile } from "./picture_file.ts";

@@ -1,0 +1,296 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import * as esbuild from "esbuild";
+import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import ts from "typescript";
+import config from "../../deno.json" with { type: "json" };
+import { build, type BuiltFile, SIZE_LIMIT } from "../../tools/build.ts";
+import { stripWgsl } from "../../tools/pack_shaders.ts";
+import { unroll } from "../../shaders/specialize.ts";
+import { findChromium } from "../browser/chromium.ts";
+import { openPage } from "../browser/open_page.ts";
+import { serveFolder } from "../browser/serve_folder.ts";
+
+const chromium = await findChromium();
+const npm = await runs("npm", "--version");
+const root = await Deno.makeTempDir({ prefix: "dvn_build_" });
+const dist = join(root, "dist");
+addEventListener("unload", () => Deno.removeSync(root, { recursive: true }));
+
+let built: Promise<BuiltFile[]> | undefined;
+/** The package, built once for all tests. */
+const builtFiles = () => built ??= build(dist);
+
+async function runs(command: string, ...args: string[]): Promise<boolean> {
+  try {
+    return (await new Deno.Command(command, { args, stdout: "null", stderr: "null" }).output())
+      .success;
+  } catch {
+    return false;
+  }
+}
+
+/** What a user writes: predictions of a small network with the weights of its seed. */
+const PROGRAM = `
+  export async function predict({ DeepVirtualNetwork, digitsScenario, Gpu, parseScenario }, { loadDigits }) {
+    const gpu = await Gpu.open({ limits: "default" });
+    const digits = await loadDigits();
+    const scenario = parseScenario({
+      ...digitsScenario,
+      backbone: { kind: "custom", widths: [4, 8], blocks: 1 },
+      stem: { kernel: 3, channels: 4, outputSize: 8 },
+      units: 2,
+      levels: [1, 2],
+      tasks: [{ name: "digits", dataset: "digits" }],
+    });
+    const net = await DeepVirtualNetwork.create(gpu, scenario, { digits });
+    const images = new Uint8Array(3 * 8 * 8);
+    digits.test.read(Uint32Array.of(0, 1, 2), images, new Uint32Array(3));
+    const probabilities = [...await net.virtual("digits", { level: 2 }).predict(images)];
+    gpu.destroy();
+    return probabilities;
+  }`;
+
+const html = (script: string) =>
+  `<!DOCTYPE html><link rel="icon" href="data:,"><script type="module">${script}</script>`;
+
+function assertProbabilities(rows: number[] | undefined): void {
+  assertEquals(rows?.length, 30);
+  for (let image = 0; image < 3; image++) {
+    const sum = rows!.slice(image * 10, image * 10 + 10).reduce((total, p) => total + p);
+    assert(Math.abs(sum - 1) < 1e-5, `probabilities of image ${image} add up to ${sum}`);
+  }
+}
+
+Deno.test("build() stays below the size limit and keeps the digits apart", async () => {
+  const files = new Map((await builtFiles()).map((file) => [file.name, file]));
+  const { bytes, gzipBytes } = files.get("dvn.min.js")!;
+  assert(bytes <= SIZE_LIMIT && bytes > SIZE_LIMIT / 2, `${bytes} bytes`);
+  assert(gzipBytes < bytes / 2, `${gzipBytes} bytes gzipped`);
+  const digits = await Deno.readTextFile(join(dist, "digits.js"));
+  const start = /[\w+/]{60}/.exec(digits)?.[0];
+  assert(start, "no data in digits.js");
+  for (const name of ["dvn.js", "dvn.min.js", "datasets.js"]) {
+    const text = await Deno.readTextFile(join(dist, name));
+    assert(!text.includes(start!), `${name} holds the digits`);
+    assertStringIncludes(text, `//# sourceMappingURL=${name}.map`);
+    const { sources } = JSON.parse(await Deno.readTextFile(join(dist, `${name}.map`)));
+    assert(sources.some((source: string) => /(nn|datasets)\/\w+\.ts$/.test(source)), `${sources}`);
+  }
+});
+
+Deno.test("each built module has the names of its entry", async () => {
+  await builtFiles();
+  for (const source of Object.values(config.exports)) {
+    const name = basename(source, ".ts").replace("mod", "dvn");
+    const want = Object.keys(await import(join("../..", source)));
+    for (const file of [`${name}.js`, `${name}.min.js`]) {
+      const got = Object.keys(await import(pathToFileURL(join(dist, file)).href));
+      assertEquals(got.sort(), want.sort(), file);
+    }
+  }
+});
+
+Deno.test("build() refuses a folder with something else in it", async () => {
+  const folder = await Deno.makeTempDir({ dir: root });
+  await Deno.writeTextFile(join(folder, "thesis.txt"), "");
+  await assertRejects(() => build(folder), Error, "holds other files, such as thesis.txt");
+});
+
+Deno.test("stripWgsl() keeps all but comments and white space, and the marks of loops", () => {
+  const wgsl = `// A comment.
+/** Doc,
+ * longer. */
+fn main() {
+  // unroll
+  for (var p = 0u; p < 2u; p++) { // twice
+    // unroll me not
+    x[p] = 1.0 / y; /* here */ }
+
+}
+`;
+  const stripped = stripWgsl(wgsl);
+  assertEquals(
+    stripped,
+    "fn main() {\n// unroll\nfor (var p = 0u; p < 2u; p++) {\nx[p] = 1.0 / y;  }\n}\n",
+  );
+  const tokens = (text: string) => unroll("made", text).match(/[\w.]+|[^\s\w]/g)!;
+  assertEquals(
+    tokens(stripped),
+    tokens(wgsl.replace(/\/\*.*?\*\//gs, "").replace(/\/\/ ?[A-Zt].*|\/\/ unroll me.*/g, "")),
+  );
+});
+
+Deno.test({
+  name: "a plain page imports dvn.js and dvn.min.js over HTTP, to the same bits",
+  ignore: !chromium,
+  async fn() {
+    await builtFiles();
+    await Deno.writeTextFile(join(root, "program.js"), PROGRAM);
+    await Deno.writeTextFile(
+      join(root, "plain.html"),
+      html(`
+        import { predict } from "./program.js";
+        import * as plain from "./dist/dvn.js";
+        import * as minified from "./dist/dvn.min.js";
+        import * as datasets from "./dist/datasets.js";
+        import * as minifiedDatasets from "./dist/datasets.min.js";
+        report([await predict(plain, datasets), await predict(minified, minifiedDatasets)]);`),
+    );
+    const requested: string[] = [];
+    const server = serveFolder(root, requested);
+    try {
+      const url = `http://127.0.0.1:${server.addr.port}/plain.html`;
+      const [plain, minified] = await openPage<number[][]>(chromium!, url);
+      assertProbabilities(plain);
+      assertEquals(minified, plain);
+      const files = [
+        "plain.html",
+        "program.js",
+        "dist/dvn.js",
+        "dist/dvn.min.js",
+        "dist/datasets.js",
+        "dist/datasets.min.js",
+        "dist/digits.js",
+      ];
+      assertEquals(requested.sort(), files.map((file) => `/${file}`).sort());
+    } finally {
+      await server.shutdown();
+    }
+  },
+});
+
+/** A folder in which `npm install` has put the packed package. */
+async function userProject(): Promise<string> {
+  await builtFiles();
+  const folder = join(root, "project");
+  await Deno.mkdir(folder, { recursive: true });
+  const run = async (...args: string[]) => {
+    const { success, stdout, stderr } = await new Deno.Command("npm", {
+      args: [...args, "--offline", "--no-audit", "--no-fund", "--cache", join(root, "npm_cache")],
+      cwd: folder,
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert(success, `npm ${args.join(" ")}: ${text(stderr)}`);
+    return text(stdout);
+  };
+  const [{ filename, files }] = JSON.parse(await run("pack", "--json", dist));
+  const paths: string[] = files.map(({ path }: { path: string }) => path);
+  for (
+    const path of [
+      "LICENSE",
+      "README.md",
+      "dvn.js",
+      "dvn.js.map",
+      "dvn.min.js",
+      "digits.js",
+      "dvn.d.ts",
+      "types/nn/tape.d.ts",
+      "paper.js",
+      "datasets.js",
+      "package.json",
+    ]
+  ) assert(paths.includes(path), `${path} is not packed`);
+  await Deno.writeTextFile(join(folder, "package.json"), `{ "type": "module", "private": true }`);
+  await run("install", join(folder, filename));
+  return folder;
+}
+
+let project: Promise<string> | undefined;
+const projectFolder = () => project ??= userProject();
+
+Deno.test({
+  name: "a project that installs the packed package builds with esbuild and runs in a page",
+  ignore: !chromium || !npm,
+  async fn() {
+    const folder = await projectFolder();
+    await Deno.writeTextFile(join(folder, "program.js"), PROGRAM);
+    await Deno.writeTextFile(
+      join(folder, "main.ts"),
+      `import * as dvn from "${config.name}";
+      import { findMethod } from "${config.name}/paper";
+      import * as datasets from "${config.name}/datasets";
+      import { predict } from "./program.js";
+      report({
+        method: findMethod("nestednet").name,
+        probabilities: await predict(dvn, datasets),
+      });`,
+    );
+    try {
+      const { outputFiles } = await esbuild.build({
+        absWorkingDir: folder,
+        entryPoints: ["main.ts"],
+        outdir: "out",
+        bundle: true,
+        splitting: true,
+        minify: true,
+        format: "esm",
+        target: "es2022",
+        write: false,
+        logLevel: "silent",
+      });
+      await Deno.mkdir(join(folder, "out"), { recursive: true });
+      for (const { path, contents } of outputFiles) await Deno.writeFile(path, contents);
+    } finally {
+      await esbuild.stop();
+    }
+    await Deno.writeTextFile(join(folder, "index.html"), html(`import "./out/main.js";`));
+    const server = serveFolder(folder);
+    try {
+      const { method, probabilities } = await openPage<{ method: string; probabilities: number[] }>(
+        chromium!,
+        `http://127.0.0.1:${server.addr.port}/index.html`,
+      );
+      assertEquals(method, "nestednet");
+      assertProbabilities(probabilities);
+    } finally {
+      await server.shutdown();
+    }
+  },
+});
+
+Deno.test({
+  name: "TypeScript checks a user's program against the declarations",
+  ignore: !npm,
+  async fn() {
+    const folder = await projectFolder();
+    const check = (files: string[], module: "bundler" | "nodenext") => {
+      const program = ts.createProgram(files.map((file) => join(folder, file)), {
+        strict: true,
+        noEmit: true,
+        types: [],
+        lib: ["lib.esnext.d.ts", "lib.dom.d.ts"],
+        target: ts.ScriptTarget.ESNext,
+        ...module === "bundler"
+          ? {
+            module: ts.ModuleKind.ESNext,
+            moduleResolution: ts.ModuleResolutionKind.Bundler,
+          }
+          : { module: ts.ModuleKind.NodeNext },
+      });
+      return ts.getPreEmitDiagnostics(program).map(({ messageText, file }) =>
+        `${basename(file?.fileName ?? "")}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`
+      );
+    };
+    const program = (level: string) => `
+      import {
+        DeepVirtualNetwork, digitsScenario, Gpu, type TaskData, train,
+      } from "${config.name}";
+      import { builtInScenario } from "${config.name}/paper";
+      import { loadDigits } from "${config.name}/datasets";
+      const gpu: Gpu = await Gpu.open();
+      const tasks: Record<string, TaskData> = { digits: await loadDigits() };
+      const net = await DeepVirtualNetwork.create(gpu, digitsScenario, tasks);
+      for await (const event of train(net, tasks)) {
+        if (event.type === "step") console.log(event.loss.toFixed(3));
+      }
+      const bytes: number = net.virtual("digits", { level: ${level} }).cost.bytes;
+      export { builtInScenario, bytes };`;
+    await Deno.writeTextFile(join(folder, "right.ts"), program("2"));
+    await Deno.writeTextFile(join(folder, "wrong.ts"), program('"two"'));
+    assertEquals(check(["right.ts"], "nodenext"), []);
+    assertEquals(check(["right.ts", "wrong.ts"], "bundler"), [
+      "wrong.ts: Type 'string' is not assignable to type 'number'.",
+    ]);
+  },
+});
