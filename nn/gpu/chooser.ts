@@ -32,7 +32,7 @@ const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -42,7 +42,7 @@ const TUNING: Record<Driver, Tuning> = {
   swiftshader: {
     convRows: 4,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
