@@ -397,7 +397,7 @@ const levelCases: OpCase[] = [
   {
     name: "conv2d() dispatches the multiplications of the active blocks alone",
     run: async (gpu) => {
-      const units = 4, width = 16, n = 8, side = 32;
+      const units = 4, width = 16, n = 4, side = 32;
       // 9 of each pixel, or 36 of each 4x4 tile.
       const perPixel = { direct: 9, winograd: 36 / 16 };
       for (const algorithm of ["direct", "winograd"] as const) {
