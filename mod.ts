@@ -7,11 +7,12 @@
  * @module
  */
 export type { Access, Constants, Kernel, Shape, Shapes, Workgroups } from "./shaders/kernel.ts";
-export { type AdapterClass, type Driver, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export { type AdapterClass, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
 export type { Choice, Choices, Tuning } from "./nn/gpu/tuning.ts";
 export type {
   ConvChoice,
   ConvShape,
+  Driver,
   WeightGradientChoice,
   WinogradChoice,
 } from "./nn/gpu/chooser.ts";

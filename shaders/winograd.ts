@@ -22,56 +22,50 @@ export const TILE = 4;
 /** Places of a transformed tile, 6x6: so many matrix products. */
 export const PLACES = 36;
 
-/** Some of a batch's tiles, in the order image, row, column. */
-export interface TileRange {
-  first: number;
-  /** A multiple of 4; those past the last of the batch are zero. */
-  tiles: number;
-}
-
-/** Tiles of a map [n, h, w, c], along its sides and in all. */
-export function tilesOf([n, h, w]: Shape): { down: number; across: number; total: number } {
+/** Tiles of a map [n, h, w, c], along its sides, in all, and stored: a multiple of 4. */
+export function tilesOf(
+  [n, h, w]: Shape,
+): { down: number; across: number; known: number; stored: number } {
   const down = ceilDiv(h!, TILE), across = ceilDiv(w!, TILE);
-  return { down, across, total: n! * down * across };
+  const known = n! * down * across;
+  return { down, across, known, stored: 4 * ceilDiv(known, 4) };
 }
 
-export const winogradInputKernel = defineKernel<{ range: TileRange }>({
+function mapExtents(map: Shape): number[] {
+  const { down, across, known, stored } = tilesOf(map);
+  return [map[1]!, map[2]!, map[3]! / 4, down, across, known, stored];
+}
+
+function transformLanes(map: Shape): number {
+  return tilesOf(map).stored * map[3]! / 4;
+}
+
+export const winogradInputKernel = defineKernel({
   label: "winograd_input",
   wgsl: inputWgsl,
   bindings: { x: "read", v: "write" },
   textures: ["x"],
-  extents: ({ x }, { range: { first, tiles } }) => {
-    const [, h, w, c] = x as number[];
-    const { down, across, total } = tilesOf(x!);
-    return [h!, w!, c! / 4, down, across, 1, first, tiles, total];
-  },
-  workgroups: ({ x }, { range }) => grid(range.tiles * x!.at(-1)! / 4),
+  extents: ({ x }) => mapExtents(x!),
+  workgroups: ({ x }) => grid(transformLanes(x!)),
 });
 
 /** `add`: whether `addend` is added; it must be bound all the same. */
-export const winogradOutputKernel = defineKernel<{ add: boolean; range: TileRange }>({
+export const winogradOutputKernel = defineKernel<{ add: boolean }>({
   label: "winograd_output",
   wgsl: outputWgsl,
   bindings: { m: "read", addend: "read", y: "update" },
-  textures: ["m", "addend"],
-  constants: (_, { add }) => ({ ADD: add }),
-  extents: ({ y }, { range: { first, tiles } }) => {
-    const [, h, w, c] = y as number[];
-    const { down, across, total } = tilesOf(y!);
-    return [h!, w!, c! / 4, down, across, first, tiles, total];
-  },
-  workgroups: ({ y }, { range }) => grid(range.tiles * y!.at(-1)! / 4),
+  textures: ["m"],
+  extents: ({ y }, { add }) => [...mapExtents(y!), add ? 1 : 0],
+  workgroups: ({ y }) => grid(transformLanes(y!)),
 });
 
-/** `ci`, `co`: of the weight as it lies, also where it is transposed. */
-export const winogradWeightKernel = defineKernel<
-  { ci: number; co: number; inUnits: number; transposed: boolean }
->({
+export const winogradWeightKernel = defineKernel({
   label: "winograd_weight",
   wgsl: weightWgsl,
-  bindings: { weight: "read", table: "read", u: "write" },
-  extents: (_, { ci, co, inUnits, transposed }) => [ci, co, inUnits, transposed ? 1 : 0],
-  workgroups: (_, { ci, co }) => grid(ci * co),
+  bindings: { packed: "read", u: "write" },
+  textures: ["packed"],
+  extents: ({ packed }) => [size(packed!.slice(1)) / 4],
+  workgroups: ({ packed }) => grid(size(packed!.slice(1)) / 4),
 });
 
 /** `tile`: tiles by groups of 4 channels that a lane makes. */
@@ -92,17 +86,13 @@ function productLanes([, tiles, co]: Shape, tile: Tile): number {
   return PLACES * ceilDiv(tiles!, tile.rows) * (co! / 4 / tile.columns);
 }
 
-export const winogradDyKernel = defineKernel<{ range: TileRange }>({
+export const winogradDyKernel = defineKernel({
   label: "winograd_dy",
   wgsl: dyWgsl,
   bindings: { dy: "read", z: "write" },
   textures: ["dy"],
-  extents: ({ dy }, { range: { first, tiles } }) => {
-    const [, h, w, c] = dy as number[];
-    const { down, across, total } = tilesOf(dy!);
-    return [h!, w!, c! / 4, down, across, first, tiles, total];
-  },
-  workgroups: ({ dy }, { range }) => grid(range.tiles * dy!.at(-1)! / 4),
+  extents: ({ dy }) => mapExtents(dy!),
+  workgroups: ({ dy }) => grid(transformLanes(dy!)),
 });
 
 /**
@@ -136,14 +126,11 @@ export const sumSplitsKernel = defineKernel({
   workgroups: ({ sum }) => grid(size(sum!) / 4),
 });
 
-export const winogradGradientKernel = defineKernel<{ inUnits: number }>({
+export const winogradGradientKernel = defineKernel({
   label: "winograd_gradient",
   wgsl: gradientWgsl,
-  bindings: { d: "read", table: "read", adds: "read", gradient: "update" },
+  bindings: { d: "read", dw: "write" },
   textures: ["d"],
-  extents: ({ d }, { inUnits }) => {
-    const [, ci, co] = d as number[];
-    return [ci!, co! / 4, inUnits];
-  },
+  extents: ({ d }) => [size(d!.slice(1)) / 4],
   workgroups: ({ d }) => grid(size(d!.slice(1)) / 4),
 });

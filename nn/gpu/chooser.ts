@@ -1,7 +1,9 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
-import type { Driver } from "./gpu.ts";
+
+/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
+export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
 /**
  * Sizes that decide speed and never results beyond rounding: a fixed function of driver and shape, so
@@ -32,7 +34,7 @@ const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -42,7 +44,7 @@ const TUNING: Record<Driver, Tuning> = {
   swiftshader: {
     convRows: 4,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -181,7 +183,8 @@ function winogradWeightGradientChoice(
 ): WinogradChoice & { splits: number } {
   const { winogradTiles, winogradDwLanes } = TUNING[driver];
   const tiles = Math.min(winogradTiles, n * ceilDiv(h, TILE) * ceilDiv(w, TILE));
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
+  // Larger tiles take longer to compile than they save.
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co, 2) };
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
@@ -192,7 +195,8 @@ function directWeightGradientChoice(
   { n, h, ci, co, kernel, stride, padding }: ConvShape,
 ): WeightGradientChoice & { algorithm: "direct" } {
   const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: co % 8 === 0 ? 2 : 1 };
+  const rows = ci % 8 === 0 ? 2 : 1;
+  const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
@@ -203,9 +207,9 @@ function channelsOf({ pass, ci, co }: ConvShape): [from: number, to: number] {
   return pass === "dx" ? [co, ci] : [ci, co];
 }
 
-/** The most groups of 4 channels, up to 4, that fill a tile without rest. */
-function columnsOf(channels: number): number {
-  return [4, 3, 2].find((count) => (channels / 4) % count === 0) ?? 1;
+/** The most groups of 4 channels that fill a tile without rest. */
+function columnsOf(channels: number, most = 4): number {
+  return [4, 3, 2].find((count) => count <= most && (channels / 4) % count === 0) ?? 1;
 }
 
 function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {

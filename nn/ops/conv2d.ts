@@ -90,19 +90,13 @@ export function conv2d(
     ).packed;
   };
 
-  const active = {
-    values: tape.param(store, weight),
-    table,
-    ci,
-    co,
-    inUnits: inUnits.length,
-  };
   const choice = tuning.conv({ pass: "forward", ...passShape });
+  const packed = pack(false);
   const y = choice.algorithm === "winograd"
-    ? winogradConv2d(tape, x, active, { transposed: false, addend: add, choice })
+    ? winogradConv2d(tape, { x, packed, addend: add }, choice)
     : tape.run(
       conv2dKernel,
-      { x, weight: pack(false), addend: add ?? x },
+      { x, weight: packed, addend: add ?? x },
       { y: shape },
       {
         kernel,
@@ -117,35 +111,35 @@ export function conv2d(
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const sink = tape.gradientSink(store, weight, blocks);
-    const { gradient } = sink;
-    const adds = tape.constant("adds", Uint32Array.from(sink.adds, Number));
+    const taps = kernel * kernel;
     const way = tuning.weightGradient({ pass: "dw", ...passShape });
-    if (way.algorithm === "winograd") {
-      winogradWeightGradient(tape, { x, dy, gradient, adds }, active, way);
-    } else {
-      const taps = kernel * kernel;
-      const { tile, splits } = way;
-      const { partial } = tape.run(
+    const partial = way.algorithm === "winograd"
+      ? winogradWeightGradient(tape, x, dy, way)
+      : tape.run(
         conv2dDwKernel,
         { x, dy },
-        { partial: [splits, taps, ci, co] },
-        { kernel, stride, padding, tile, splits },
-      );
-      tape.run(
-        unpackGradientKernel,
-        { partial, table, adds, gradient },
-        {},
-        { inUnits: inUnits.length },
-      );
-    }
+        { partial: [way.splits, taps, ci, co] },
+        { kernel, stride, padding, ...way },
+      ).partial;
+    const { gradient, adds } = tape.gradientSink(store, weight, blocks);
+    tape.run(
+      unpackGradientKernel,
+      {
+        partial,
+        table,
+        adds: tape.constant("adds", Uint32Array.from(adds, Number)),
+        gradient,
+      },
+      {},
+      { inUnits: inUnits.length },
+    );
     if (!x.needsGradient) return;
     // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
     const prior = tape.gradient(x);
     const choice = tuning.conv({ pass: "dx", ...passShape });
     if (choice.algorithm === "winograd") {
-      const options = { transposed: true, addend: prior, choice };
-      tape.setGradient(x, winogradConv2d(tape, dy, active, options));
+      const operands = { x: dy, packed: pack(true), addend: prior };
+      tape.setGradient(x, winogradConv2d(tape, operands, choice));
       return;
     }
     const { y: dx } = tape.run(

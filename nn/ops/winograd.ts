@@ -1,7 +1,6 @@
 import {
   PLACES,
   sumSplitsKernel,
-  type TileRange,
   tilesOf,
   winogradDwKernel,
   winogradDyKernel,
@@ -16,53 +15,35 @@ import type { WinogradChoice } from "../gpu/chooser.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The active blocks of a block-major weight, [9, ci, co]. */
-export interface ActiveWeight {
-  /** All of the weight. */
-  values: Tensor;
-  /** As shaders/pack_weight.wgsl describes it. */
-  table: Tensor;
-  ci: number;
-  co: number;
-  inUnits: number;
-}
-
 /**
  * Records a 3x3 convolution with stride 1 and padding 1, or its data gradient, Winograd's way. The
  * transformed tiles of a whole batch would take 2.25 times the map's memory, twice: it goes by some
  * images at a time.
  *
- * @param x [n, h, w, ci]; of a data gradient, dy with [n, h, w, co].
+ * @param x [n, h, w, ci]; of a data gradient, dy.
+ * @param packed [9, ci, co]; of a data gradient, transposed, of the kernels turned round.
  * @param addend Added to the result.
- * @returns [n, h, w, co]; of a data gradient, [n, h, w, ci].
+ * @returns [n, h, w, co].
  */
 export function winogradConv2d(
   tape: Tape,
-  x: Tensor,
-  { values, table, ci, co, inUnits }: ActiveWeight,
-  { transposed, addend, choice: { tile, tiles } }: {
-    transposed: boolean;
-    addend?: Tensor;
-    choice: WinogradChoice;
-  },
+  { x, packed, addend }: { x: Tensor; packed: Tensor; addend?: Tensor },
+  { tile, tiles }: WinogradChoice,
 ): Tensor {
-  const [from, to] = transposed ? [co, ci] : [ci, co];
-  const { u } = tape.run(
-    winogradWeightKernel,
-    { weight: values, table },
-    { u: [PLACES, from, to] },
-    { ci, co, inUnits, transposed },
-  );
-  const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), to]);
-  for (const range of tileRanges(x.shape, tiles)) {
-    const v = transformed(tape, x, range);
-    const { m } = tape.run(winogradProductKernel, { v, u }, { m: [PLACES, range.tiles, to] }, {
-      tile,
-    });
-    tape.run(winogradOutputKernel, { m, addend: addend ?? m, y }, {}, {
-      add: addend !== undefined,
-      range,
-    });
+  const [, ci, co] = packed.shape as [number, number, number];
+  const { u } = tape.run(winogradWeightKernel, { packed }, { u: [PLACES, ci, co] }, undefined);
+  const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), co]);
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const part = (map: Tensor) => tape.part(map, first, count);
+    const v = transformed(tape, part(x));
+    const m = [PLACES, v.shape[1]!, co];
+    const product = tape.run(winogradProductKernel, { v, u }, { m }, { tile }).m;
+    tape.run(
+      winogradOutputKernel,
+      { m: product, addend: addend ? part(addend) : product, y: part(y) },
+      {},
+      { add: addend !== undefined },
+    );
   }
   return y;
 }
@@ -70,42 +51,55 @@ export function winogradConv2d(
 /**
  * Records the weight's gradient of a 3x3 convolution with stride 1 and padding 1, Winograd's way.
  *
- * @param gradient All of the weight's, block-major.
- * @param adds For each active block, whether to add to what is there.
+ * @param x [n, h, w, ci].
+ * @param dy [n, h, w, co].
+ * @returns [9, ci, co].
  */
 export function winogradWeightGradient(
   tape: Tape,
-  { x, dy, gradient, adds }: { x: Tensor; dy: Tensor; gradient: Tensor; adds: Tensor },
-  { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
+  x: Tensor,
+  dy: Tensor,
   { tile, tiles, splits }: WinogradChoice & { splits: number },
-): void {
+): Tensor {
+  const ci = x.shape[3]!, co = dy.shape[3]!;
   const shape = [PLACES, ci, co];
   const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
-  tileRanges(x.shape, tiles).forEach((range, index) => {
-    const v = transformed(tape, x, range);
-    const { z } = tape.run(winogradDyKernel, { dy }, { z: [PLACES, range.tiles, co] }, { range });
-    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, splits, add: index > 0 });
-  });
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const v = transformed(tape, tape.part(x, first, count));
+    const part = tape.part(dy, first, count);
+    const { z } = tape.run(
+      winogradDyKernel,
+      { dy: part },
+      { z: [PLACES, v.shape[1]!, co] },
+      undefined,
+    );
+    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, splits, add: first > 0 });
+  }
   const d = splits > 1
     ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
     : partial;
-  tape.run(winogradGradientKernel, { d, table, adds, gradient }, {}, { inUnits });
+  return tape.run(winogradGradientKernel, { d }, { dw: [9, ci, co] }, undefined).dw;
 }
 
-function transformed(tape: Tape, x: Tensor, range: TileRange): Tensor {
-  const { v } = tape.run(
-    winogradInputKernel,
-    { x },
-    { v: [PLACES, range.tiles, x.shape[3]!] },
-    { range },
+function transformed(tape: Tape, x: Tensor): Tensor {
+  const { stored } = tilesOf(x.shape);
+  return tape.run(winogradInputKernel, { x }, { v: [PLACES, stored, x.shape[3]!] }, undefined).v;
+}
+
+/**
+ * First image and number of images of parts of a batch.
+ *
+ * @param most Tiles of a part, or few more.
+ */
+function imageRanges([n, h, w]: Shape, most: number): [first: number, count: number][] {
+  const each = tilesOf([1, h!, w!]).known;
+  // WebGPU binds from multiples of 256 bytes on, 16 vec4s, whatever the number of channels.
+  let aligned = 1;
+  while (aligned * h! * w! % 16) aligned *= 2;
+  const parts = ceilDiv(n! * each, most);
+  const count = ceilDiv(ceilDiv(n!, parts), aligned) * aligned;
+  return Array.from(
+    { length: ceilDiv(n!, count) },
+    (_, i) => [i * count, Math.min(count, n! - i * count)],
   );
-  return v;
-}
-
-/** All tiles of a batch, in equal parts of at most so many, or few more. */
-function tileRanges(map: Shape, most: number): TileRange[] {
-  const { total } = tilesOf(map);
-  const parts = ceilDiv(total, most);
-  const tiles = 4 * ceilDiv(total, 4 * parts);
-  return Array.from({ length: ceilDiv(total, tiles) }, (_, i) => ({ first: i * tiles, tiles }));
 }
