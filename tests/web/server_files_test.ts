@@ -15,7 +15,9 @@ Deno.test("the page's files: types, ETags, HEAD, and nothing else", async () => 
     assertEquals(response.headers.get("content-type"), type);
     assertEquals(response.headers.get("etag"), etag);
     assertEquals(response.headers.get("x-content-type-options"), "nosniff");
-    assertMatch(response.headers.get("content-security-policy")!, /script-src 'self';/);
+    const policy = response.headers.get("content-security-policy")!;
+    assertMatch(policy, /^default-src 'none'; script-src 'self'; .*style-src 'self';/);
+    assert(!policy.includes("unsafe"), policy);
     assertEquals(await response.bytes(), content);
 
     const head = await fetch(url, { method: "HEAD" });

@@ -24,11 +24,10 @@ export interface ServerOptions {
 /** The names of this machine to itself. */
 export const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
-/** For all answers. Pages may run their own scripts and workers, and talk to servers of networks. */
+/** For all answers. The page runs its own scripts and workers, and asks this server alone. */
 const SECURITY = {
   "content-security-policy": "default-src 'none'; script-src 'self'; worker-src 'self'; " +
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self'; " +
-    "connect-src 'self' blob: data: https:; base-uri 'none'; form-action 'none'; " +
+    "style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; form-action 'none'; " +
     "frame-ancestors 'self'",
   "cross-origin-resource-policy": "same-origin",
   "referrer-policy": "no-referrer",
