@@ -218,16 +218,18 @@ pageTest("trains, pauses, resumes and stops, and gives what it made", async (pag
 pageTest(
   "goes on from the last checkpoint when the device is lost, without frames too",
   async (page) => {
-    await page.fill("#epochs", "3");
+    await page.fill("#epochs", "2");
     await page.click("#go");
-    await waitForText(page, "#t-epoch", /^2 of 3/); // after the first epoch's checkpoint
+    await waitForText(page, "#t-epoch", /^2 of 2/); // after the first epoch's checkpoint
     await page.evaluate(() => (globalThis as unknown as Debug).dvn.loseDevice());
     const told = await waitForText(
       page,
       "#train-status",
       /lost\. Going on from the last checkpoint/,
     );
-    assertMatch(told, /step (23|46)\./);
+    assertMatch(told, /step 23\./);
+    await waitForText(page, "#train-status", /^Training\. The graphics device was lost/);
+    await waitForProgress(page, 0.5);
 
     // Then again, and no other is to be had for a while.
     const worker = page.workers()[0]!;
@@ -237,24 +239,23 @@ pageTest(
       Object.assign(globalThis, { giveBack: () => gpu.requestAdapter = requestAdapter });
       gpu.requestAdapter = () => Promise.resolve(null);
     });
-    await waitForText(page, "#t-epoch", /^3 of 3/);
     await page.evaluate(() => (globalThis as unknown as Debug).dvn.loseDevice());
     await waitForText(
       page,
       "#train-status",
-      /no WebGPU adapter.*"Resume" goes on from step (23|46)\./,
+      /no WebGPU adapter.*"Resume" goes on from step 23\./,
     );
     await worker.evaluate(() => (globalThis as unknown as { giveBack(): void }).giveBack());
     await page.click("#go");
     await waitForText(page, "#train-status", /^Done/);
-    assertEquals(await page.textContent("#t-epoch"), "3 of 3");
+    assertEquals(await page.textContent("#t-epoch"), "2 of 2");
     const { bytes } = await downloaded(page, "#get-checkpoint");
-    assertEquals(decodeSafeTensors(bytes).metadata.step, `${3 * 23}`);
+    assertEquals(decodeSafeTensors(bytes).metadata.step, `${2 * 23}`);
     const { bytes: csv } = await downloaded(page, "#csv");
     const tested = new TextDecoder().decode(csv).split("\n").filter((row) =>
       row.startsWith("test")
     );
-    assertEquals(tested.length, 3 * 9, "every epoch is tested once");
+    assertEquals(tested.length, 2 * 9, "every epoch is tested once");
     // And once more, while nothing is trained.
     await page.evaluate(() => (globalThis as unknown as Debug).dvn.loseDevice());
     await page.click("#sample");
@@ -401,8 +402,10 @@ pageTest("every control can be reached by the keyboard", async (page) => {
   await page.evaluate(() => document.querySelector<HTMLElement>("#train-results")!.hidden = false);
   const wanted = await page.evaluate(CONTROLS) as string[];
   assert(wanted.length > 25, `${wanted}`);
+  // Chromium drops keys until a page has been painted.
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
   const reached = new Set<string>();
-  for (let i = 0; i < 2 * wanted.length; i++) {
+  for (let i = 0; i < 4 * wanted.length && wanted.some((name) => !reached.has(name)); i++) {
     await page.keyboard.press("Tab");
     reached.add(
       await page.evaluate(`((e) => {
