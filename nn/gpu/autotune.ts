@@ -3,8 +3,9 @@ import { recordConvPass } from "../ops/conv_pass.ts";
 import { type Param, ParamStore } from "../params.ts";
 import type { Dispatch } from "../tensor.ts";
 import { convCandidates, type ConvShape, weightGradientCandidates } from "./chooser.ts";
+import type { Driver } from "./driver.ts";
 import { DeviceLostError, GpuError } from "./errors.ts";
-import type { Driver, Gpu } from "./gpu.ts";
+import type { Gpu } from "./gpu.ts";
 import { compilePlan, type Plan } from "./plan.ts";
 import {
   type Choice,

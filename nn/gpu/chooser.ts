@@ -1,7 +1,7 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
-import type { Driver } from "./gpu.ts";
+import type { Driver } from "./driver.ts";
 
 /**
  * Sizes that decide speed and never results beyond rounding: a fixed function of driver and shape, so

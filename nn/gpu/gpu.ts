@@ -1,5 +1,6 @@
 import type { Access, Constants, Kernel } from "../../shaders/kernel.ts";
 import { readThroughTexture, setConstants, unroll } from "../../shaders/specialize.ts";
+import type { Driver } from "./driver.ts";
 import {
   AdapterError,
   DeviceLostError,
@@ -10,11 +11,10 @@ import {
 } from "./errors.ts";
 import { type Choices, Tuning } from "./tuning.ts";
 
+export type { Driver };
+
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";
-
-/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
-export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
 export interface GpuOptions {
   /**

@@ -5,7 +5,7 @@ import {
   defaultWeightGradient,
   type WeightGradientChoice,
 } from "./chooser.ts";
-import type { Driver } from "./gpu.ts";
+import type { Driver } from "./driver.ts";
 
 /** How a convolution pass is computed. */
 export type Choice = ConvChoice | WeightGradientChoice;

@@ -1,0 +1,2 @@
+/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
+export type Driver = "gpu" | "lavapipe" | "swiftshader";
