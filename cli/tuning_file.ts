@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { type ChoiceStore, type Gpu, pinRemembered, type TunedChoices } from "../mod.ts";
 import { readTunedChoices } from "../nn/gpu/choice_store.ts";
 import { defaultCacheDir } from "./adapter/swiftshader.ts";
-import { type Flag } from "./args.ts";
+import type { Flag } from "./args.ts";
 import { withLock } from "./file_lock.ts";
 import { why, writeAtomically } from "./run_folder.ts";
 

@@ -47,7 +47,10 @@ export interface Trial {
 }
 
 export interface AutotuneOptions {
-  /** No shape is begun after that; one that is begun is finished. Default: none is left out. */
+  /**
+   * No shape is begun after that; one that is begun is decided, with fewer runs. Default: none is left
+   * out.
+   */
   seconds?: number;
   /** Runs a trial. @returns Milliseconds of one run. Default: the adapter's timestamps, else the clock. */
   measure?: (trial: Trial) => Promise<number>;
@@ -65,6 +68,9 @@ const WORTHWHILE = 0.97;
  * far. The first round warms up and does not count.
  */
 const HOPELESS = [Infinity, Infinity, 2, 1.3, 1.3, 1.3];
+
+/** Rounds that a shape is given also when the time is up. */
+const LEAST_ROUNDS = 3;
 
 /** A measurement is to take so long, by running more than once, though not more often than that. */
 const LEAST_MILLISECONDS = 2;
@@ -95,9 +101,10 @@ export async function* autotune(
   const order = [...distinct].sort(([, a], [, b]) =>
     multiplyAccumulates(b) - multiplyAccumulates(a)
   );
+  const isOver = () => now() - begun >= seconds;
   for (const [key, shape] of order) {
-    if (now() - begun >= seconds) return;
-    const record = await tune(gpu, key, shape, options);
+    if (isOver()) return;
+    const record = await tune(gpu, key, shape, isOver, options);
     if (!record) continue;
     gpu.tuning.pin({ [key]: record.choice });
     yield record;
@@ -109,6 +116,7 @@ async function tune(
   gpu: Gpu,
   key: string,
   shape: ConvShape,
+  isOver: () => boolean,
   { measure = runOnGpu, candidates = chooserCandidates }: AutotuneOptions,
 ): Promise<TuningRecord | undefined> {
   const { prefer } = gpu.tuning;
@@ -142,6 +150,7 @@ async function tune(
       if (plan) trials.add({ shape, choice, plan, runs: 1, milliseconds: Infinity });
     }
     for (let round = 0; round < HOPELESS.length; round++) {
+      if (round >= LEAST_ROUNDS && isOver()) break;
       const best = Math.min(...[...trials].map(({ milliseconds }) => milliseconds));
       for (const trial of [...trials]) {
         const isHopeless = trial.milliseconds > HOPELESS[round]! * best;

@@ -142,9 +142,9 @@ export function shapeKey({ pass, n, h, w, ci, co, kernel, stride, padding }: Con
   return `${pass} ${n}x${h}x${w}x${ci} to ${co}, ${kernel}x${kernel} /${stride} pad ${padding}`;
 }
 
-/** Such as `winograd 8x4, 512 tiles`; two choices that differ read differently. */
+/** Such as `winograd 8x4, tiles 512`; two choices that differ read differently. */
 export function describeChoice({ algorithm, tile, ...rest }: Choice): string {
-  const sizes = Object.entries(rest).sort().map(([name, value]) => `, ${value} ${name}`);
+  const sizes = Object.entries(rest).sort().map(([name, value]) => `, ${name} ${value}`);
   return `${algorithm} ${tile.rows}x${tile.columns}${sizes.join("")}`;
 }
 

@@ -176,12 +176,15 @@ Deno.test("the budget ends between two shapes, the largest first", async () => {
   const gpu = await fresh();
   const shapes = [4, 16, 8].map((ci) => shapeOf({ ci }));
   let clock = 100;
+  let runs = 0;
   const records = await tune(gpu, shapes, () => {
     clock++;
+    runs++;
     return 1;
   }, { seconds: 12, now: () => clock });
-  // The first takes more than all there is, and is finished; no other is begun.
+  // The first takes more than all there is, and is decided; no other is begun.
   assertEquals(records.map(({ shape }) => shape.ci), [16]);
+  assertEquals(runs, 3 * records[0]!.candidates.length);
   assertEquals(Object.keys(gpu.tuning.state.pinned), [shapeKey(shapes[1]!)]);
   const all = await tune(gpu, shapes, () => 1, { seconds: 12, now: () => clock });
   assertEquals(all.map(({ shape }) => shape.ci), [16, 8, 4]);
