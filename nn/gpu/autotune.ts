@@ -1,9 +1,13 @@
 import { size } from "../../shaders/kernel.ts";
 import { recordConvPass } from "../ops/conv_pass.ts";
 import { type Param, ParamStore } from "../params.ts";
-import type { Dispatch } from "../tensor.ts";
-import { convCandidates, type ConvShape, weightGradientCandidates } from "./chooser.ts";
-import type { Driver } from "./driver.ts";
+import { type Dispatch, wholeOf } from "../tensor.ts";
+import {
+  convCandidates,
+  type ConvShape,
+  type Driver,
+  weightGradientCandidates,
+} from "./chooser.ts";
 import { DeviceLostError, GpuError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { compilePlan, type Plan } from "./plan.ts";
@@ -222,7 +226,7 @@ class Operands {
     try {
       const inputs = new Map(
         operands.#record({}, (tape, label, shape) => tape.input(label, shape))
-          .flatMap(({ tensors }) => tensors)
+          .flatMap(({ tensors }) => tensors.map(wholeOf))
           .filter(({ home }) => home.kind === "input")
           .map(({ label, shape }) => [label, shape]),
       );

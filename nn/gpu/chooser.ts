@@ -1,7 +1,9 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
-import type { Driver } from "./driver.ts";
+
+/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
+export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
 /**
  * Sizes that decide speed and never results beyond rounding: a fixed function of driver and shape, so
@@ -32,7 +34,7 @@ const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -42,7 +44,7 @@ const TUNING: Record<Driver, Tuning> = {
   swiftshader: {
     convRows: 4,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -182,7 +184,7 @@ function directWeightGradientChoice(
   { n, h, ci, co, kernel, stride, padding }: ConvShape,
 ): WeightGradientChoice & { algorithm: "direct" } {
   const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: co % 8 === 0 ? 2 : 1 };
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };

@@ -1,6 +1,5 @@
 import type { Access, Constants, Kernel } from "../../shaders/kernel.ts";
 import { readThroughTexture, setConstants, unroll } from "../../shaders/specialize.ts";
-import type { Driver } from "./driver.ts";
 import {
   AdapterError,
   DeviceLostError,
@@ -9,9 +8,8 @@ import {
   ShaderError,
   ValidationError,
 } from "./errors.ts";
+import type { Driver } from "./chooser.ts";
 import { type Choices, Tuning } from "./tuning.ts";
-
-export type { Driver };
 
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";

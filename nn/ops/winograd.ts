@@ -1,6 +1,6 @@
 import {
   PLACES,
-  type TileRange,
+  sumSplitsKernel,
   tilesOf,
   winogradDwKernel,
   winogradDyKernel,
@@ -53,15 +53,21 @@ export function winogradConv2d(
     { ci, co, inUnits, transposed },
   );
   const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), to]);
-  for (const range of tileRanges(x.shape, tiles)) {
-    const v = transformed(tape, x, range);
-    const { m } = tape.run(winogradProductKernel, { v, u }, { m: [PLACES, range.tiles, to] }, {
-      tile,
-    });
-    tape.run(winogradOutputKernel, { m, addend: addend ?? m, y }, {}, {
-      add: addend !== undefined,
-      range,
-    });
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const part = (map: Tensor) => tape.part(map, first, count);
+    const v = transformed(tape, part(x));
+    const { m } = tape.run(
+      winogradProductKernel,
+      { v, u },
+      { m: [PLACES, v.shape[1]!, to] },
+      { tile },
+    );
+    tape.run(
+      winogradOutputKernel,
+      { m, addend: addend ? part(addend) : m, y: part(y) },
+      {},
+      { add: addend !== undefined },
+    );
   }
   return y;
 }
@@ -78,30 +84,44 @@ export function winogradWeightGradient(
   { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
   { tile, tiles, splits }: WinogradChoice & { splits: number },
 ): void {
-  const ranges = tileRanges(x.shape, tiles);
-  const partial = tape.scratch("winograd_dw: partial", [ranges.length * splits, PLACES, ci, co]);
-  ranges.forEach((range, index) => {
-    const v = transformed(tape, x, range);
-    const { z } = tape.run(winogradDyKernel, { dy }, { z: [PLACES, range.tiles, co] }, { range });
-    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, firstSplit: index * splits, splits });
-  });
-  tape.run(winogradGradientKernel, { partial, table, adds, gradient }, {}, { inUnits });
+  const shape = [PLACES, ci, co];
+  const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const v = transformed(tape, tape.part(x, first, count));
+    const part = tape.part(dy, first, count);
+    const { z } = tape.run(
+      winogradDyKernel,
+      { dy: part },
+      { z: [PLACES, v.shape[1]!, co] },
+      undefined,
+    );
+    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, splits, add: first > 0 });
+  }
+  const d = splits > 1
+    ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
+    : partial;
+  tape.run(winogradGradientKernel, { d, table, adds, gradient }, {}, { inUnits });
 }
 
-function transformed(tape: Tape, x: Tensor, range: TileRange): Tensor {
-  const { v } = tape.run(
-    winogradInputKernel,
-    { x },
-    { v: [PLACES, range.tiles, x.shape[3]!] },
-    { range },
+function transformed(tape: Tape, x: Tensor): Tensor {
+  const { stored } = tilesOf(x.shape);
+  return tape.run(winogradInputKernel, { x }, { v: [PLACES, stored, x.shape[3]!] }, undefined).v;
+}
+
+/**
+ * First image and number of images of parts of a batch.
+ *
+ * @param most Tiles of a part, or few more.
+ */
+function imageRanges([n, h, w]: Shape, most: number): [first: number, count: number][] {
+  const each = tilesOf([1, h!, w!]).known;
+  // WebGPU binds from multiples of 256 bytes on, 16 vec4s, whatever the number of channels.
+  let aligned = 1;
+  while (aligned * h! * w! % 16) aligned *= 2;
+  const parts = ceilDiv(n! * each, most);
+  const count = ceilDiv(ceilDiv(n!, parts), aligned) * aligned;
+  return Array.from(
+    { length: ceilDiv(n!, count) },
+    (_, i) => [i * count, Math.min(count, n! - i * count)],
   );
-  return v;
-}
-
-/** All tiles of a batch, in equal parts of at most so many, or few more. */
-function tileRanges(map: Shape, most: number): TileRange[] {
-  const { total } = tilesOf(map);
-  const parts = ceilDiv(total, most);
-  const tiles = 4 * ceilDiv(total, 4 * parts);
-  return Array.from({ length: ceilDiv(total, tiles) }, (_, i) => ({ first: i * tiles, tiles }));
 }

@@ -4,7 +4,7 @@ import type { TrainEvent } from "../../dvn/events.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { train, type TrainOptions } from "../../dvn/trainer.ts";
-import type { Driver } from "../../nn/gpu/gpu.ts";
+import type { Driver } from "../../nn/gpu/chooser.ts";
 import { Gpu } from "../../nn/gpu/gpu.ts";
 import type { Choices } from "../../nn/gpu/tuning.ts";
 import { decodeSafeTensors } from "../../nn/safetensors.ts";

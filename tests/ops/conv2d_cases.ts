@@ -155,6 +155,8 @@ const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
     }),
 }));
 
+const tolerances = { direct: f32Tolerance, winograd: tiledTolerance };
+
 const SAME = { kernel: 3, stride: 1, padding: 1 };
 
 /** What conv2d() must give for some active units, by float64. */
@@ -226,91 +228,94 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
   },
 }));
 
-const sharingCases: OpCase[] = [
+const sharingCases = (["direct", "winograd"] as const).flatMap((algorithm): OpCase[] => [
   {
-    name: "conv2d() adds the residual, and its gradient to those of the input's other uses",
+    name:
+      `conv2d() adds the residual, and its gradient to those of the input's other uses, ${algorithm}`,
     run: async (gpu) => {
-      const shape: reference.Shape4 = [2, 5, 3, 5];
+      const shape: reference.Shape4 = [2, 5, 4, 5];
       const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
       const { co: _, ...geometry } = conv;
       const layout = { taps: 9, inWidths: [5], outWidths: [5] };
       const x = random(shape, 1), dy = random(shape, 2);
       const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
-      const got = await runOp(gpu, {
-        inputs: { x: { shape, values: x } },
-        declare: (store) => ({
-          first: declareWeight(store, layout, first, "first"),
-          second: declareWeight(store, layout, second, "second"),
-        }),
-        // y = second * x + first * x + x
-        record: (tape, { x }, { first, second }, store) => {
-          const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
-          return conv2d(tape, store, x, second, { ...geometry, add: inner });
-        },
-        dy: { shape, values: dy },
-      });
+      const got = await using(gpu, algorithm, () =>
+        runOp(gpu, {
+          inputs: { x: { shape, values: x } },
+          declare: (store) => ({
+            first: declareWeight(store, layout, first, "first"),
+            second: declareWeight(store, layout, second, "second"),
+          }),
+          // y = second * x + first * x + x
+          record: (tape, { x }, { first, second }, store) => {
+            const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
+            return conv2d(tape, store, x, second, { ...geometry, add: inner });
+          },
+          dy: { shape, values: dy },
+        }));
       const sum = reference.add(first, second);
       assertClose(
         got.y,
         reference.add(reference.conv2d(x, shape, sum, conv), x),
-        f32Tolerance(2 * 45 + 1),
+        tolerances[algorithm](2 * 45 + 1),
       );
       assertClose(
         got.dx.x,
         reference.add(reference.conv2dDx(dy, shape, sum, conv), dy),
-        f32Tolerance(2 * 45 + 1),
+        tolerances[algorithm](2 * 45 + 1),
       );
       const dw = reference.conv2dDw(dy, shape, x, conv);
       for (const name of ["first", "second"]) {
-        assertClose(got.gradients.get(name)!, dw, f32Tolerance(pixels(shape)));
+        assertClose(got.gradients.get(name)!, dw, tolerances[algorithm](pixels(shape)));
       }
     },
   },
   {
-    name: "conv2d() sums the gradients of a weight's consumers, in each run anew",
+    name: `conv2d() sums the gradients of a weight's consumers, in each run anew, ${algorithm}`,
     run: async (gpu) => {
       const geometry = { kernel: 3, stride: 1, padding: 1 };
       const outUnits = [0, 1];
       const flat = random([9, 6, 8], 3);
-      const yShape: reference.Shape4 = [1, 4, 3, 3];
+      const yShape: reference.Shape4 = [1, 4, 5, 3];
       const dy = random(yShape, 2);
       // Blocks of input unit 1 have two consumers, the others one.
       const uses = [[0, 1], [1, 2]].map((inUnits, i) => {
         const ci = reference.activeChannels(UNEVEN.inWidths, inUnits).length;
-        const shape: reference.Shape4 = [1, 4, 3, ci];
+        const shape: reference.Shape4 = [1, 4, 5, ci];
         const values = random(shape, 5 + i);
         const options = { ...geometry, inUnits, outUnits };
         return { shape, values, options };
       });
       const [a, b] = uses as [typeof uses[0], typeof uses[0]];
-      const got = await runOp(gpu, {
-        inputs: { a, b },
-        declare: (store) => declareWeight(store, UNEVEN, flat),
-        record: (tape, { a: x, b: z }, param, store) => {
-          const add = conv2d(tape, store, x, param, a.options);
-          return conv2d(tape, store, z, param, { ...b.options, add });
-        },
-        dy: { shape: yShape, values: dy },
-        runs: 2,
-      });
+      const got = await using(gpu, algorithm, () =>
+        runOp(gpu, {
+          inputs: { a, b },
+          declare: (store) => declareWeight(store, UNEVEN, flat),
+          record: (tape, { a: x, b: z }, param, store) => {
+            const add = conv2d(tape, store, x, param, a.options);
+            return conv2d(tape, store, z, param, { ...b.options, add });
+          },
+          dy: { shape: yShape, values: dy },
+          runs: 2,
+        }));
       const want = uses.map(({ shape, values, options }) =>
         unitReference(values, shape, flat, UNEVEN, { ...options, dy })
       );
       assertClose(
         got.gradients.get("weight")!,
         reference.add(want[0]!.gradient, want[1]!.gradient),
-        f32Tolerance(2 * pixels(yShape)),
+        tolerances[algorithm](2 * pixels(yShape)),
       );
       assertClose(
         got.y,
         reference.add(want[0]!.y, want[1]!.y),
-        f32Tolerance(9 * 9),
+        tolerances[algorithm](9 * 9),
       );
-      assertClose(got.dx.a, want[0]!.dx, f32Tolerance(9 * 3));
-      assertClose(got.dx.b, want[1]!.dx, f32Tolerance(9 * 3));
+      assertClose(got.dx.a, want[0]!.dx, tolerances[algorithm](9 * 3));
+      assertClose(got.dx.b, want[1]!.dx, tolerances[algorithm](9 * 3));
     },
   },
-];
+]);
 
 const WIDTHS = [3, 1, 5];
 const LEVEL = [0, 2];
@@ -392,19 +397,23 @@ const levelCases: OpCase[] = [
   {
     name: "conv2d() dispatches the multiplications of the active blocks alone",
     run: async (gpu) => {
-      const units = 4, width = 16, n = 8, side = 32;
-      const full = n * side * side * 9 * (units * width) ** 2;
-      for (let active = 1; active <= units; active++) {
-        const needed = full * (active / units) ** 2;
-        for (const dispatch of await record(gpu, active)) {
-          const { lanes, each } = multiplications(dispatch);
-          // No more than the lanes that fill up the last workgroup, and do nothing, are spare.
-          const spare = lanes - needed / each;
-          assert(
-            spare >= 0 && spare < LANES,
-            `${dispatch.label} of ${active} units: ${lanes} lanes of ${each} multiplications ` +
-              `for ${needed}`,
-          );
+      const units = 4, width = 16, n = 4, side = 32;
+      // 9 of each pixel, or 36 of each 4x4 tile.
+      const perPixel = { direct: 9, winograd: 36 / 16 };
+      for (const algorithm of ["direct", "winograd"] as const) {
+        const full = n * side * side * perPixel[algorithm] * (units * width) ** 2;
+        for (let active = 1; active <= units; active++) {
+          const needed = full * (active / units) ** 2;
+          for (const dispatch of await using(gpu, algorithm, () => record(gpu, active))) {
+            const { lanes, each } = multiplications(dispatch);
+            // No more than the lanes that fill up the last workgroup, and do nothing, are spare.
+            const spare = lanes - needed / each;
+            assert(
+              spare >= 0 && spare < LANES,
+              `${dispatch.label} of ${active} units: ${lanes} lanes of ${each} multiplications ` +
+                `for ${needed}`,
+            );
+          }
         }
       }
 
@@ -432,7 +441,8 @@ const levelCases: OpCase[] = [
         tape.setGradient(y, tape.input("dy", y.shape));
         tape.backward();
         store.destroy();
-        const heavy = tape.dispatches.filter(({ kernel }) => kernel.label.startsWith("conv2d"));
+        const names = ["conv2d", "conv2d_dw", "winograd_product", "winograd_dw"];
+        const heavy = tape.dispatches.filter(({ kernel }) => names.includes(kernel.label));
         assertEquals(heavy.length, 3);
         return heavy;
       }
@@ -446,13 +456,19 @@ function multiplications(
 ): { lanes: number; each: number } {
   const lanes = x * y * z * LANES;
   const columns = 4 * Number(constants.COLUMNS);
+  if (kernel.label === "winograd_product") {
+    const [v] = tensors;
+    return { lanes, each: Number(constants.TILES) * columns * v!.shape.at(-1)! };
+  }
   if (kernel.label === "conv2d") {
     const [, weight] = tensors;
     const [taps, ci] = weight!.shape as [number, number];
     return { lanes, each: Number(constants.PIXELS) * columns * taps * ci };
   }
   const [, dy, partial] = tensors;
-  const pixels = size(dy!.shape.slice(0, 3)), splits = partial!.shape[0]!;
+  const tiled = kernel.label === "winograd_dw";
+  const pixels = tiled ? dy!.shape[1]! : size(dy!.shape.slice(0, 3));
+  const splits = partial!.shape.length > (tiled ? 3 : 0) ? partial!.shape[0]! : 1;
   return {
     lanes,
     each: 4 * Number(constants.ROWS) * columns * pixels / splits,
