@@ -111,7 +111,7 @@ class Trainer {
   readonly #start = performance.now();
   #current: CurrentPhase | undefined;
   #step = 0;
-  /** Takes back the choices of kernels of the run that is resumed. */
+  /** Ends the run's record of the kernels it uses. */
   #leaveTuning = () => {};
 
   constructor(
@@ -194,6 +194,7 @@ class Trainer {
   async *run(): AsyncGenerator<TrainEvent, void, void> {
     const { options } = this;
     const resumed = options.resume ? this.#restore(options.resume) : undefined;
+    this.#enterTuning(resumed?.metadata);
     const firstStep = this.#step;
     for (const [index, phase] of this.#phases.entries()) {
       const isLast = phase.end === this.#steps;
@@ -501,12 +502,15 @@ class Trainer {
       if (!tensor) throw new RangeError(`train: the training state has no momentum of ${name}`);
       net.store.write(name, tensor.data, "momentum");
     }
-    const { tunedFor, tuning } = training.metadata;
-    if (tuning && tunedFor === tuningKey(net.gpu)) {
-      this.#leaveTuning = net.gpu.tuning.restore(JSON.parse(tuning));
-    }
     this.#step = Number(step);
     return training;
+  }
+
+  /** From here on the run's choices of kernels are its own; a resumed one's are those that it had. */
+  #enterTuning({ tuning, tunedFor }: SafeTensors["metadata"] = {}): void {
+    const { gpu } = this.net;
+    const isOurs = tuning && tunedFor === tuningKey(gpu); // of another adapter, they mean nothing
+    this.#leaveTuning = gpu.tuning.begin(isOurs ? JSON.parse(tuning) : undefined);
   }
 
   /** Frees what the current phase holds, and lets the device choose its kernels as before. */

@@ -41,7 +41,7 @@ export class Tuning {
   prefer: Choice["algorithm"] | undefined;
   #pinned: Map<string, Choice>;
   #uses = new Map<string, ConvUse>();
-  /** What was chosen before {@linkcode Tuning.restore}. */
+  /** What the run had used before it went on. */
   #usedBefore: Choices = {};
 
   constructor(readonly driver: Driver, choices: Choices = {}) {
@@ -111,7 +111,7 @@ export class Tuning {
     return Object.keys(this.choices).filter((key) => this.#pinned.has(key)).length;
   }
 
-  /** What {@linkcode Tuning.restore} takes. */
+  /** What {@linkcode Tuning.begin} takes. */
   get state(): TuningState {
     const used = this.choices;
     const pinned = [...this.#pinned].filter(([key]) => !Object.hasOwn(used, key));
@@ -119,17 +119,22 @@ export class Tuning {
   }
 
   /**
-   * From now on chooses as where the state was taken, also where nothing was pinned there; what is pinned
-   * here goes. {@linkcode Tuning.prefer} stays.
+   * Begins a run: what it uses is told apart from what was used before.
    *
-   * @returns What puts all back as it was.
+   * @param state Of a run that goes on, which then chooses as before, also where nothing was pinned there:
+   *   what is pinned here does not count. {@linkcode Tuning.prefer} does.
+   * @returns What ends the run, and puts back what is pinned here.
    */
-  restore({ pinned, used }: TuningState): () => void {
-    const before = [this.#pinned, this.#uses, this.#usedBefore] as const;
-    this.#pinned = new Map(Object.entries({ ...pinned, ...used }));
+  begin(state: TuningState = { pinned: Object.fromEntries(this.#pinned), used: {} }): () => void {
+    const [pinned, uses, usedBefore] = [this.#pinned, this.#uses, this.#usedBefore];
+    this.#pinned = new Map(Object.entries({ ...state.pinned, ...state.used }));
     this.#uses = new Map();
-    this.#usedBefore = used;
-    return () => [this.#pinned, this.#uses, this.#usedBefore] = before;
+    this.#usedBefore = state.used;
+    return () => {
+      this.#pinned = pinned;
+      this.#uses = new Map([...uses, ...this.#uses]);
+      this.#usedBefore = usedBefore;
+    };
   }
 }
 

@@ -30,6 +30,7 @@ async function trainOn(
   } as AbortSignal;
   try {
     for await (const event of train(net, tinyData, { ...options, signal })) events.push(event);
+    gpu.tuning.begin(); // where nothing is in use yet
     return { events, left: gpu.tuning.state.pinned };
   } finally {
     net.destroy();
