@@ -253,14 +253,3 @@ Deno.test("an algorithm that is preferred is tuned, and not left", async () => {
   assert(record!.candidates.every(({ choice }) => choice.algorithm === "direct"));
   gpu.destroy();
 });
-
-Deno.test("by the adapter's own clock every candidate takes time", async () => {
-  const gpu = await fresh();
-  const shapes = (["forward", "dx", "dw"] as const).map((pass) => shapeOf({ pass }));
-  const records = await Array.fromAsync(autotune(gpu, shapes));
-  assertEquals(records.length, 3);
-  for (const { candidates } of records) {
-    assert(candidates.every(({ milliseconds }) => milliseconds > 0 && milliseconds < Infinity));
-  }
-  gpu.destroy();
-});
