@@ -69,9 +69,10 @@ const WORTHWHILE = 0.97;
 
 /**
  * A candidate is run once in each round, unless it takes more than so many times as long as the best so
- * far. The first round warms up and does not count.
+ * far. The first round warms up, and counts only where what is compiled then takes no part worth telling.
  */
-const HOPELESS = [Infinity, Infinity, 2, 1.3, 1.3, 1.3];
+const HOPELESS = [Infinity, 2, 2, 1.3, 1.3, 1.3];
+const LONG_MILLISECONDS = 1000;
 
 /** Rounds that a shape is given also when the time is up. */
 const LEAST_ROUNDS = 3;
@@ -157,12 +158,20 @@ async function tune(
       if (round >= LEAST_ROUNDS && isOver()) break;
       const best = Math.min(...[...trials].map(({ milliseconds }) => milliseconds));
       for (const trial of [...trials]) {
-        const isHopeless = trial.milliseconds > HOPELESS[round]! * best;
+        const isKnown = trial.milliseconds < Infinity;
+        const isHopeless = isKnown && trial.milliseconds > HOPELESS[round]! * best;
         if (isHopeless && trial.choice !== standard) continue;
         const milliseconds = await attempt(trial.choice, () => measure(trial));
-        if (milliseconds === undefined) drop(trial);
-        else if (round > 0) trial.milliseconds = Math.min(trial.milliseconds, milliseconds);
-        else trial.runs = Math.ceil(Math.min(MOST_RUNS, LEAST_MILLISECONDS / milliseconds));
+        if (milliseconds === undefined) {
+          drop(trial);
+          continue;
+        }
+        if (round === 0) {
+          trial.runs = Math.ceil(Math.min(MOST_RUNS, LEAST_MILLISECONDS / milliseconds));
+        }
+        if (round > 0 || milliseconds >= LONG_MILLISECONDS) {
+          trial.milliseconds = Math.min(trial.milliseconds, milliseconds);
+        }
       }
     }
     const results = [...trials].map(({ choice, milliseconds }) => ({ choice, milliseconds }))

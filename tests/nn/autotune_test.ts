@@ -159,6 +159,33 @@ Deno.test("hopeless candidates are not run to the end; the standard one is", asy
   gpu.destroy();
 });
 
+Deno.test("of long passes the first run tells already which are hopeless", async () => {
+  const gpu = await fresh();
+  const runs = new Map<string, number>();
+  const [best, ...slow] = [1, 2, 4, 8].map((rows): Choice => ({
+    algorithm: "direct",
+    tile: { rows, columns: 1 },
+  }));
+  const [record] = await tune(gpu, [SHAPE], (choice) => {
+    const name = describeChoice(choice);
+    runs.set(name, (runs.get(name) ?? 0) + 1);
+    // The fastest takes its time to compile, and is not known before it is run again.
+    return choice === best ? 900 : 2500;
+  }, { candidates: () => [best!, ...slow] });
+  assertEquals(record!.choice, best);
+  assertEquals(runs.get(describeChoice(best!)), 6);
+  for (const choice of slow) assertEquals(runs.get(describeChoice(choice)), 2);
+
+  runs.clear();
+  await tune(gpu, [SHAPE], (choice) => {
+    const name = describeChoice(choice);
+    runs.set(name, (runs.get(name) ?? 0) + 1);
+    return choice === best ? 1100 : 2500;
+  }, { candidates: () => [best!, ...slow] });
+  for (const choice of slow) assertEquals(runs.get(describeChoice(choice)), 1);
+  gpu.destroy();
+});
+
 Deno.test("short passes are run many times in a row, long ones once", async () => {
   const gpu = await fresh();
   for (const [milliseconds, runs] of [[0, 64], [0.01, 64], [0.5, 4], [5, 1]] as const) {
