@@ -2,13 +2,11 @@
  * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
  *
  * What not every page needs is apart: pictures to learn from in `datasets.ts`, the paper's methods and
- * scenarios in `paper.ts`.
+ * scenarios in `paper.ts`, measuring which kernels are fastest in `tuning.ts`.
  *
  * @module
  */
 export type { Access, Constants, Kernel, Shape, Shapes, Workgroups } from "./shaders/kernel.ts";
-export { type AdapterClass, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
-export type { Choice, Choices, Tuning } from "./nn/gpu/tuning.ts";
 export type {
   ConvChoice,
   ConvShape,
@@ -16,6 +14,8 @@ export type {
   WeightGradientChoice,
   WinogradChoice,
 } from "./nn/gpu/chooser.ts";
+export { type AdapterClass, Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export type { Choice, Choices, ConvUse, Tuning, TuningState } from "./nn/gpu/tuning.ts";
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape, type TouchedRange } from "./nn/tape.ts";

@@ -45,8 +45,10 @@ export async function build(folder: string): Promise<BuiltFile[]> {
   await clear(folder);
   const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
   try {
-    await bundle(folder, ENTRIES, false);
-    await bundle(folder, ENTRIES, true);
+    for (const entry of ENTRIES) {
+      await bundle(folder, [entry], false);
+      await bundle(folder, [entry], true);
+    }
     const late = Object.entries(LATE).map(([source, name]) => ({
       source: `datasets/${source}`,
       name,
@@ -103,6 +105,20 @@ const lateImports: esbuild.Plugin = {
   },
 };
 
+/** All entries throw the classes of the library's own, so that a program can tell errors by `instanceof`. */
+function sharedErrors(entries: Entry[], ending: string): esbuild.Plugin {
+  return {
+    name: "shared-errors",
+    setup(build) {
+      if (entries.some(({ source }) => source === "mod.ts")) return;
+      build.onResolve({ filter: /\/errors\.ts$/ }, () => ({
+        path: `./dvn${ending}.js`,
+        external: true,
+      }));
+    },
+  };
+}
+
 async function bundle(folder: string, entries: Entry[], minify: boolean): Promise<void> {
   const ending = minify ? ".min" : "";
   const { metafile } = await esbuild.build({
@@ -111,6 +127,7 @@ async function bundle(folder: string, entries: Entry[], minify: boolean): Promis
     outdir: folder,
     bundle: true,
     minify,
+    inject: minify ? [join(ROOT, "tools/short_globals.js")] : [],
     format: "esm",
     platform: "browser",
     target: "es2022",
@@ -118,7 +135,11 @@ async function bundle(folder: string, entries: Entry[], minify: boolean): Promis
     sourcemap: true,
     metafile: true,
     banner: { js: `/*! ${config.name} ${config.version}, ${config.license} licence */` },
-    plugins: minify ? [lateImports, packShaders(join(ROOT, "shaders"))] : [lateImports],
+    plugins: [
+      lateImports,
+      sharedErrors(entries, ending),
+      ...minify ? [packShaders(join(ROOT, "shaders"))] : [],
+    ],
   });
   for (const { bytes, entryPoint, inputs } of Object.values(metafile.outputs)) {
     if (!minify || entryPoint !== "mod.ts" || bytes <= SIZE_LIMIT) continue;

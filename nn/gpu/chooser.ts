@@ -130,10 +130,16 @@ export function defaultWeightGradient(
     : directWeightGradientChoice(driver, shape);
 }
 
-/** @param least Channels from which on Winograd's way is the faster one. */
-function fastest({ ci, co }: ConvShape, least = Infinity): ConvChoice["algorithm"] {
-  return Math.min(ci, co) >= least ? "winograd" : "direct";
+/**
+ * Transforming the weights costs as much as about 500 pixels save.
+ *
+ * @param least Channels from which on Winograd's way is the faster one.
+ */
+function fastest({ n, h, w, ci, co }: ConvShape, least = Infinity): ConvChoice["algorithm"] {
+  return Math.min(ci, co) >= least && n * h * w >= LEAST_PIXELS ? "winograd" : "direct";
 }
+
+const LEAST_PIXELS = 512;
 
 /** All ways to compute a convolution or its data gradient that are worth trying. */
 export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
