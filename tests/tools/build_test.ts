@@ -4,6 +4,8 @@ import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import config from "../../deno.json" with { type: "json" };
+import { prepareAdapter } from "../../cli/adapter.ts";
+import type { Choice, ConvShape } from "../../mod.ts";
 import { build, type BuiltFile, SIZE_LIMIT } from "../../tools/build.ts";
 import { stripWgsl } from "../../tools/pack_shaders.ts";
 import { unroll } from "../../shaders/specialize.ts";
@@ -89,6 +91,23 @@ Deno.test("each built module has the names of its entry", async () => {
       assertEquals(got.sort(), want.sort(), file);
     }
   }
+});
+
+Deno.test("built tuning measures on the built library's device and tells its errors", async () => {
+  await builtFiles();
+  await prepareAdapter();
+  const load = (name: string) => import(pathToFileURL(join(dist, `${name}.min.js`)).href);
+  const { Gpu, ShaderError }: typeof import("../../mod.ts") = await load("dvn");
+  const { autotune, shapeKey }: typeof import("../../tuning.ts") = await load("tuning");
+  const gpu = await Gpu.open({ limits: "default" });
+  const sizes = { n: 1, h: 8, w: 8, ci: 4, co: 4, kernel: 3, stride: 1, padding: 1 };
+  const shape: ConvShape = { pass: "forward", ...sizes };
+  const bad: Choice = { algorithm: "direct", tile: { rows: 2, columns: 0 } };
+  const [record] = await Array.fromAsync(autotune(gpu, [shape], { candidates: () => [bad] }));
+  assert(record!.milliseconds > 0 && record!.failed[0]!.error instanceof ShaderError);
+  assertEquals(gpu.tuning.state.pinned, { [shapeKey(shape)]: gpu.tuning.standard(shape) });
+  assertEquals(gpu.bytesHeld, 0);
+  gpu.destroy();
 });
 
 Deno.test("build() refuses a folder with something else in it", async () => {
@@ -188,6 +207,7 @@ async function userProject(): Promise<string> {
       "types/nn/tape.d.ts",
       "paper.js",
       "datasets.js",
+      "tuning.js",
       "package.json",
     ]
   ) assert(paths.includes(path), `${path} is not packed`);
