@@ -1,5 +1,6 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
+import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
 import type { Driver } from "./gpu.ts";
 
@@ -51,7 +52,11 @@ const TUNING: Record<Driver, Tuning> = {
   },
   gpu: {
     convRows: 8,
-    winogradTiles: 16384,
+    // Saves 13.5 ci co of 18 operations a pixel and moves 22 (ci + co) bytes more: with equal channels c
+    // it is faster where c > 3.3 times the operations the adapter does for each byte it moves, which is
+    // some 8 (A100) to 25 (most others) and 50 (RTX 4090, large caches). Not measured.
+    winograd: { least: 128, leastDw: 128 },
+    winogradTiles: 2048,
     winogradDwLanes: 32768,
     dwLanes: 32768,
     reductionLanes: 8192,
@@ -65,18 +70,25 @@ export interface WinogradChoice {
   algorithm: "winograd";
   /** Tiles by groups of 4 output channels that a lane of the products makes. */
   tile: Tile;
+  /** Instead, the products go through workgroup memory, by such tiles. */
+  shared?: SharedTile;
   /** Of a batch's tiles, about so many go at a time: fewer take less memory, and stay in caches. */
   tiles: number;
 }
 
-/** How a convolution or its data gradient is computed. */
+/**
+ * How a convolution or its data gradient is computed. "direct": each lane on its own, from registers.
+ * "shared": workgroups together, as a matrix product through workgroup memory; for GPUs.
+ */
 export type ConvChoice =
   | { algorithm: "direct"; tile: Tile }
+  | { algorithm: "shared"; tile: SharedTile }
   | WinogradChoice;
 
 /** How a weight gradient is computed; `splits`: parts its sum is cut into, of tiles those at a time. */
 export type WeightGradientChoice =
   | { algorithm: "direct"; tile: Tile; splits: number }
+  | { algorithm: "shared"; tile: SharedTile; splits: number }
   | WinogradChoice & { splits: number };
 
 /** Extents of a convolution; of a data gradient, from `co` to `ci` channels. */
@@ -100,10 +112,11 @@ export interface ConvShape {
 export function defaultConv(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(shape, TUNING[driver].winograd?.least),
+  algorithm = fastest(driver, shape, TUNING[driver].winograd?.least),
 ): ConvChoice {
   if (algorithm === "winograd" && canBeWinograd(shape)) return winogradChoice(driver, shape);
   const [, to] = channelsOf(shape);
+  if (algorithm === "shared") return { algorithm, tile: sharedTile(pixelsOf(shape), to) };
   return { algorithm: "direct", tile: { rows: TUNING[driver].convRows, columns: columnsOf(to) } };
 }
 
@@ -111,16 +124,27 @@ export function defaultConv(
 export function defaultWeightGradient(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(shape, TUNING[driver].winograd?.leastDw),
+  algorithm = fastest(driver, shape, TUNING[driver].winograd?.leastDw),
 ): WeightGradientChoice {
-  return algorithm === "winograd" && canBeWinograd(shape)
-    ? winogradWeightGradientChoice(driver, shape)
+  if (algorithm === "winograd" && canBeWinograd(shape)) {
+    return winogradWeightGradientChoice(driver, shape);
+  }
+  return algorithm === "shared"
+    ? sharedWeightGradientChoice(shape)
     : directWeightGradientChoice(driver, shape);
 }
 
 /** @param least Channels from which on Winograd's way is the faster one. */
-function fastest({ ci, co }: ConvShape, least = Infinity): ConvChoice["algorithm"] {
-  return Math.min(ci, co) >= least ? "winograd" : "direct";
+function fastest(
+  driver: Driver,
+  shape: ConvShape,
+  least = Infinity,
+): ConvChoice["algorithm"] {
+  const { pass, ci, co, kernel } = shape;
+  if (Math.min(ci, co) >= least && canBeWinograd(shape)) return "winograd";
+  const [, to] = channelsOf(shape);
+  const rows = pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape);
+  return driver === "gpu" && fillsSharedTile(rows, to) ? "shared" : "direct";
 }
 
 /** All ways to compute a convolution or its data gradient that are worth trying. */
@@ -129,12 +153,17 @@ export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
   const tiles = [4, 8].flatMap((rows) =>
     [4, 2, 1].filter((columns) => (to / 4) % columns === 0).map((columns) => ({ rows, columns }))
   );
-  const direct = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
-  if (!canBeWinograd(shape)) return direct;
+  const choices = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
+  if (driver === "gpu") {
+    const shared = SHARED_TILES.filter(({ columns }) => columns < to + 32);
+    choices.push(...shared.map((tile): ConvChoice => ({ algorithm: "shared", tile })));
+  }
+  if (!canBeWinograd(shape)) return choices;
   const choice = winogradChoice(driver, shape);
+  const rows = choice.shared ? [choice.tile.rows] : [4, 6, 8];
   return [
-    ...direct,
-    ...[4, 6, 8].map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
+    ...choices,
+    ...rows.map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
     ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({ ...choice, tiles })),
   ];
 }
@@ -149,6 +178,10 @@ export function weightGradientCandidates(
     ...direct,
     splits: direct.splits * times,
   }));
+  if (driver === "gpu") {
+    const shared = sharedWeightGradientChoice(shape);
+    choices.push(...[1, 2, 4].map((times) => ({ ...shared, splits: shared.splits * times })));
+  }
   if (!canBeWinograd(shape)) return choices;
   const choice = winogradWeightGradientChoice(driver, shape);
   return [
@@ -162,19 +195,94 @@ export function weightGradientCandidates(
 function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
   const [, to] = channelsOf(shape);
   const { winogradTiles: tiles, convRows: rows } = TUNING[driver];
-  return { algorithm: "winograd", tile: { rows, columns: columnsOf(to) }, tiles };
+  const choice: WinogradChoice = {
+    algorithm: "winograd",
+    tile: { rows, columns: columnsOf(to) },
+    tiles,
+  };
+  const atATime = Math.min(tiles, winogradTilesOf(shape));
+  if (driver === "gpu" && fillsSharedTile(atATime, to)) {
+    choice.shared = sharedTile(atATime, to, PLACES);
+  }
+  return choice;
 }
 
 function winogradWeightGradientChoice(
   driver: Driver,
-  { n, h, w, ci, co }: ConvShape,
+  shape: ConvShape,
 ): WinogradChoice & { splits: number } {
+  const { ci, co } = shape;
   const { winogradTiles, winogradDwLanes } = TUNING[driver];
-  const tiles = Math.min(winogradTiles, n * ceilDiv(h, TILE) * ceilDiv(w, TILE));
+  const tiles = Math.min(winogradTiles, winogradTilesOf(shape));
+  if (driver === "gpu" && fillsSharedTile(ci, co)) {
+    const shared = sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
+    const lanes = PLACES * sharedLanes(shared, ci, co);
+    const splits = Math.min(ceilDiv(tiles, 64), ceilDiv(winogradDwLanes, lanes));
+    return {
+      algorithm: "winograd",
+      tile: { rows: 1, columns: 1 },
+      shared,
+      tiles: winogradTiles,
+      splits,
+    };
+  }
   const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
+}
+
+/** Tiles of a whole batch. */
+function winogradTilesOf({ n, h, w }: ConvShape): number {
+  return n * ceilDiv(h, TILE) * ceilDiv(w, TILE);
+}
+
+/**
+ * Tiles for workgroup memory, largest first. For each float from memory, tiles of 64x64 make 32
+ * multiplications; for each from workgroup memory, lanes with 8x8 make 4. Smaller ones are for more lanes
+ * where the product is small, and for adapters with few registers (Intel).
+ */
+const SHARED_TILES: readonly SharedTile[] = [
+  { rows: 128, columns: 128, lane: { rows: 8, columns: 2 } },
+  { rows: 128, columns: 64, lane: { rows: 8, columns: 2 } },
+  { rows: 64, columns: 64, lane: { rows: 8, columns: 2 } },
+  { rows: 64, columns: 64, lane: { rows: 4, columns: 2 } },
+  { rows: 64, columns: 64, lane: { rows: 4, columns: 1 } },
+  { rows: 64, columns: 32, lane: { rows: 8, columns: 1 } },
+  { rows: 64, columns: 32, lane: { rows: 4, columns: 1 } },
+  { rows: 32, columns: 32, lane: { rows: 4, columns: 1 } },
+];
+
+/** Whether a matrix product [rows, columns] fills at least one smaller tile. */
+function fillsSharedTile(rows: number, columns: number): boolean {
+  return rows >= 64 && columns >= 32;
+}
+
+/** The largest tile, of up to 64x64, that leaves lanes enough for a batch of products [rows, columns]. */
+function sharedTile(rows: number, columns: number, batch = 1): SharedTile {
+  // 32 columns instead of 64 load more, but not if many of the 64 were empty.
+  const padded = (width: number) => width * ceilDiv(columns, width);
+  const width = padded(64) < 1.25 * padded(32) ? 64 : 32;
+  const tiles = SHARED_TILES.filter((tile) => tile.rows === 64 && tile.columns === width);
+  return tiles.find((tile) => batch * sharedLanes(tile, rows, columns) >= TUNING.gpu.matmulLanes) ??
+    SHARED_TILES.at(-1)!;
+}
+
+/** Lanes that make one product [rows, columns]. */
+function sharedLanes(tile: SharedTile, rows: number, columns: number): number {
+  return ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.columns) * lanesOf(tile);
+}
+
+function sharedWeightGradientChoice(
+  shape: ConvShape,
+): WeightGradientChoice & { algorithm: "shared" } {
+  const { ci, co, kernel } = shape;
+  const pixels = pixelsOf(shape), rows = kernel ** 2 * ci;
+  // Splits make up for lanes that lack, down to 128 pixels each.
+  const most = ceilDiv(pixels, 128);
+  const tile = sharedTile(rows, co, most);
+  const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(tile, rows, co));
+  return { algorithm: "shared", tile, splits: Math.min(most, wanted) };
 }
 
 function directWeightGradientChoice(
@@ -186,6 +294,13 @@ function directWeightGradientChoice(
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
+}
+
+/** Pixels of the pass's result; of a weight gradient, those it sums over. */
+function pixelsOf({ pass, n, h, w, kernel, stride, padding }: ConvShape): number {
+  if (pass === "dx") return n * h * w;
+  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  return n * extent(h) * extent(w);
 }
 
 /** Input and output channels of the pass. */
@@ -205,6 +320,38 @@ function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {
 /** Register tile of a matrix product with [rows, columns] results. */
 export function matmulTile(driver: Driver, rows: number, columns: number): Tile {
   return evenTile(driver, rows, ceilDiv(columns, 4), { rows: 8, columns: 4 });
+}
+
+/**
+ * Tile in workgroup memory of a matrix product with [rows, columns] results, where that is the faster
+ * way, or asked for, and possible.
+ *
+ * @param transposed The right operand is given as [columns, depth].
+ */
+export function matmulSharedTile(
+  { driver, prefer }: { driver: Driver; prefer?: ConvChoice["algorithm"] },
+  rows: number,
+  columns: number,
+  depth: number,
+  transposed = false,
+): SharedTile | undefined {
+  if (columns % 4 || depth % 4) return undefined;
+  const faster = driver === "gpu" && depth >= 16 && fillsSharedTile(rows, columns);
+  if (!faster && prefer !== "shared") return undefined;
+  // What turns the right operand counts on four loads a lane.
+  return transposed ? SHARED_TILES[2] : sharedTile(rows, columns);
+}
+
+/** The same of the gradient [c, m] of the right operand, from n rows. */
+export function matmulDwSharedTile(
+  { driver, prefer }: { driver: Driver; prefer?: ConvChoice["algorithm"] },
+  c: number,
+  m: number,
+  n: number,
+): SharedTile | undefined {
+  if (c % 4 || m % 4) return undefined;
+  const faster = driver === "gpu" && n >= 16 && fillsSharedTile(c, m);
+  return faster || prefer === "shared" ? sharedTile(c, m) : undefined;
 }
 
 /** Register tile of the gradient [c, m] of a matrix product's right operand. */

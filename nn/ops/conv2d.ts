@@ -1,10 +1,14 @@
 import {
   conv2dDwKernel,
+  conv2dDwSharedKernel,
   type Conv2dGeometry,
   conv2dKernel,
+  conv2dSharedKernel,
   packWeightKernel,
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
+import type { Shape } from "../../shaders/kernel.ts";
+import type { ConvChoice, WinogradChoice } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -98,19 +102,12 @@ export function conv2d(
   const choice = tuning.conv({ pass: "forward", ...passShape });
   const y = choice.algorithm === "winograd"
     ? winogradConv2d(tape, x, active, { transposed: false, addend: add, choice })
-    : tape.run(
-      conv2dKernel,
-      { x, weight: pack(false), addend: add ?? x },
-      { y: shape },
-      {
-        kernel,
-        stride,
-        padding,
-        upsample: 1,
-        tile: choice.tile,
-        add: add !== undefined,
-      },
-    ).y;
+    : convolve(tape, { x, weight: pack(false), addend: add }, shape, choice, {
+      kernel,
+      stride,
+      padding,
+      upsample: 1,
+    });
   tape.onBackward(y, (dy) => {
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
@@ -122,14 +119,12 @@ export function conv2d(
     if (way.algorithm === "winograd") {
       winogradWeightGradient(tape, { x, dy, gradient, adds }, active, way);
     } else {
-      const taps = kernel * kernel;
-      const { tile, splits } = way;
-      const { partial } = tape.run(
-        conv2dDwKernel,
-        { x, dy },
-        { partial: [splits, taps, ci, co] },
-        { kernel, stride, padding, tile, splits },
-      );
+      const { splits } = way;
+      const partialShape = { partial: [splits, kernel * kernel, ci, co] };
+      const args = { kernel, stride, padding, splits };
+      const { partial } = way.algorithm === "shared"
+        ? tape.run(conv2dDwSharedKernel, { x, dy }, partialShape, { ...args, tile: way.tile })
+        : tape.run(conv2dDwKernel, { x, dy }, partialShape, { ...args, tile: way.tile });
       tape.run(
         unpackGradientKernel,
         { partial, table, adds, gradient },
@@ -146,22 +141,31 @@ export function conv2d(
       tape.setGradient(x, winogradConv2d(tape, dy, active, options));
       return;
     }
-    const { y: dx } = tape.run(
-      conv2dKernel,
-      { x: dy, weight: pack(true), addend: prior ?? dy },
-      { y: x.shape },
-      {
-        kernel,
-        stride: 1,
-        padding: kernel - 1 - padding,
-        upsample: stride,
-        tile: choice.tile,
-        add: prior !== undefined,
-      },
-    );
+    const operands = { x: dy, weight: pack(true), addend: prior };
+    const dx = convolve(tape, operands, x.shape, choice, {
+      kernel,
+      stride: 1,
+      padding: kernel - 1 - padding,
+      upsample: stride,
+    });
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+/** A convolution, or a data gradient as one, by the kernel chosen. */
+function convolve(
+  tape: Tape,
+  { x, weight, addend }: { x: Tensor; weight: Tensor; addend?: Tensor },
+  shape: Shape,
+  choice: Exclude<ConvChoice, WinogradChoice>,
+  geometry: Conv2dGeometry & { upsample: number },
+): Tensor {
+  const inputs = { x, weight, addend: addend ?? x };
+  const args = { ...geometry, add: addend !== undefined };
+  return choice.algorithm === "shared"
+    ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y
+    : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y;
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

@@ -3,11 +3,13 @@ import {
   type TileRange,
   tilesOf,
   winogradDwKernel,
+  winogradDwSharedKernel,
   winogradDyKernel,
   winogradGradientKernel,
   winogradInputKernel,
   winogradOutputKernel,
   winogradProductKernel,
+  winogradProductSharedKernel,
   winogradWeightKernel,
 } from "../../shaders/winograd.ts";
 import { ceilDiv, type Shape } from "../../shaders/kernel.ts";
@@ -39,7 +41,7 @@ export function winogradConv2d(
   tape: Tape,
   x: Tensor,
   { values, table, ci, co, inUnits }: ActiveWeight,
-  { transposed, addend, choice: { tile, tiles } }: {
+  { transposed, addend, choice: { tile, shared, tiles } }: {
     transposed: boolean;
     addend?: Tensor;
     choice: WinogradChoice;
@@ -55,9 +57,14 @@ export function winogradConv2d(
   const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), to]);
   for (const range of tileRanges(x.shape, tiles)) {
     const v = transformed(tape, x, range);
-    const { m } = tape.run(winogradProductKernel, { v, u }, { m: [PLACES, range.tiles, to] }, {
-      tile,
-    });
+    const shape = [PLACES, range.tiles, to];
+    const m = shared
+      ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: shape }, {
+        transposed: false,
+        add: false,
+        tile: shared,
+      }).y
+      : tape.run(winogradProductKernel, { v, u }, { m: shape }, { tile }).m;
     tape.run(winogradOutputKernel, { m, addend: addend ?? m, y }, {}, {
       add: addend !== undefined,
       range,
@@ -76,14 +83,18 @@ export function winogradWeightGradient(
   tape: Tape,
   { x, dy, gradient, adds }: { x: Tensor; dy: Tensor; gradient: Tensor; adds: Tensor },
   { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
-  { tile, tiles, splits }: WinogradChoice & { splits: number },
+  { tile, shared, tiles, splits }: WinogradChoice & { splits: number },
 ): void {
   const ranges = tileRanges(x.shape, tiles);
   const partial = tape.scratch("winograd_dw: partial", [ranges.length * splits, PLACES, ci, co]);
   ranges.forEach((range, index) => {
     const v = transformed(tape, x, range);
     const { z } = tape.run(winogradDyKernel, { dy }, { z: [PLACES, range.tiles, co] }, { range });
-    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, firstSplit: index * splits, splits });
+    const part = { firstSplit: index * splits, splits };
+    if (shared) {
+      const inputs = { x: v, dy: z, dw: partial };
+      tape.run(winogradDwSharedKernel, inputs, {}, { tile: shared, ...part });
+    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, ...part });
   });
   tape.run(winogradGradientKernel, { partial, table, adds, gradient }, {}, { inUnits });
 }

@@ -10,9 +10,10 @@ import { type BlockLayout, ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
 import type { Dispatch } from "../../nn/tensor.ts";
 import { LANES, size } from "../../shaders/kernel.ts";
+import type { SharedTile } from "../../shaders/shared_tile.ts";
 import * as reference from "../reference/mod.ts";
 import { fill } from "./fill.ts";
-import { type OpCase, runOp } from "./harness.ts";
+import { type OpCase, preferring, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
 
@@ -54,21 +55,6 @@ const DENSE: [
   [[2, 3, 2, 3], 1, 7, 3, 4],
 ];
 
-/** Runs what records convolutions with one algorithm, wherever there is a choice. */
-async function using<T>(
-  { tuning }: Gpu,
-  algorithm: "direct" | "winograd",
-  work: () => Promise<T>,
-): Promise<T> {
-  const before = tuning.prefer;
-  tuning.prefer = algorithm;
-  try {
-    return await work();
-  } finally {
-    tuning.prefer = before;
-  }
-}
-
 /** Compares a convolution and its gradients with float64. */
 async function checkDense(
   gpu: Gpu,
@@ -103,17 +89,101 @@ async function checkDense(
   );
 }
 
+/** Kernels that convolve, in order: forward, weight gradient, data gradient. */
+async function labels(
+  gpu: Gpu,
+  [n, h, w, ci]: reference.Shape4,
+  { co, ...geometry }: reference.Conv2d,
+): Promise<string[]> {
+  const tape = new Tape(gpu);
+  const store = new ParamStore(gpu, 1);
+  const layout = { taps: geometry.kernel ** 2, inWidths: [ci], outWidths: [co] };
+  const weight = declareWeight(store, layout, new Float64Array(layout.taps * ci * co));
+  await store.allocate();
+  const x = tape.input("x", [n, h, w, padChannels(ci)], true);
+  const y = conv2d(tape, store, x, weight, geometry);
+  tape.setGradient(y, tape.input("dy", y.shape));
+  tape.backward();
+  store.destroy();
+  return tape.dispatches.map(({ label }) => label).filter((label) => label.startsWith("conv2d"));
+}
+
 const denseCases = DENSE.map((
   [shape, co, kernel, stride, padding],
 ): OpCase => ({
   name: `conv2d() agrees with float64 for k${kernel} s${stride} p${padding} [${shape}] to ${co}`,
   run: (gpu) =>
-    using(
+    preferring(
       gpu,
       "direct",
       () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
     ),
 }));
+
+/** Tiles of all sizes in workgroup memory, several of each, with ragged edges; strides; splits. */
+const SHARED: [
+  shape: reference.Shape4,
+  co: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  tile: SharedTile,
+  splits: number,
+][] = [
+  [[2, 9, 11, 20], 36, 3, 1, 1, sharedTile(64, 64, 8, 8), 3],
+  [[2, 9, 11, 5], 68, 3, 1, 1, sharedTile(64, 64, 4, 8), 1],
+  [[3, 8, 8, 12], 64, 3, 1, 1, sharedTile(64, 64, 4, 4), 5],
+  [[1, 10, 9, 24], 48, 3, 1, 1, sharedTile(64, 32, 8, 4), 2],
+  [[1, 15, 13, 8], 21, 3, 1, 1, sharedTile(128, 64, 8, 8), 2],
+  [[1, 17, 9, 16], 132, 1, 1, 0, sharedTile(128, 128, 8, 8), 4],
+  [[3, 9, 7, 12], 40, 3, 2, 1, sharedTile(64, 32, 4, 4), 2],
+  [[2, 9, 8, 8], 36, 1, 2, 0, sharedTile(32, 32, 4, 4), 2],
+  [[1, 16, 13, 5], 3, 7, 2, 3, sharedTile(32, 32, 4, 4), 2],
+  [[2, 8, 7, 4], 8, 3, 3, 0, sharedTile(32, 32, 4, 4), 100], // some splits are empty
+];
+
+/** Rows by columns of a workgroup and of a lane. */
+function sharedTile(rows: number, columns: number, down: number, across: number): SharedTile {
+  return { rows, columns, lane: { rows: down, columns: across / 4 } };
+}
+
+const sharedCases: OpCase[] = [
+  ...DENSE.map(([shape, co, kernel, stride, padding]): OpCase => ({
+    name: `conv2d() through workgroup memory agrees with float64 for k${kernel} s${stride} ` +
+      `p${padding} [${shape}] to ${co}`,
+    run: (gpu) =>
+      preferring(
+        gpu,
+        "shared",
+        () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
+      ),
+  })),
+  ...SHARED.map(([shape, co, kernel, stride, padding, tile, splits]): OpCase => ({
+    name: `conv2d() by ${tile.rows}x${tile.columns} in workgroup memory, ${tile.lane.rows}x` +
+      `${
+        4 * tile.lane.columns
+      } a lane, agrees with float64 for k${kernel} s${stride} [${shape}] to ` +
+      `${co}`,
+    run: async (gpu) => {
+      const conv = { kernel, stride, padding };
+      const [n, h, w, ci] = shape;
+      const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...conv };
+      const choice = { algorithm: "shared", tile } as const;
+      gpu.tuning.pin({
+        [shapeKey({ pass: "forward", ...extents })]: choice,
+        [shapeKey({ pass: "dx", ...extents })]: choice,
+        [shapeKey({ pass: "dw", ...extents })]: { ...choice, splits },
+      });
+      await checkDense(gpu, shape, { co, ...conv }, f32Tolerance);
+      const dispatched = await labels(gpu, shape, { co, ...conv });
+      assertEquals(dispatched, ["conv2d_shared", "conv2d_dw_shared", "conv2d_shared"]);
+    },
+  })),
+  {
+    name: "conv2d() through workgroup memory adds what is to be added, forward and backward",
+    run: (gpu) => preferring(gpu, "shared", () => checkSharing(gpu)),
+  },
+];
 
 /** Maps that are no whole number of tiles; channels that fill no group; parts of a batch. */
 const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
@@ -138,7 +208,7 @@ const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
   name: `conv2d() by tiles agrees with float64 for [${shape}] to ${co}` +
     (tiles ? `, ${tiles} tiles at a time` : ""),
   run: (gpu) =>
-    using(gpu, "winograd", async () => {
+    preferring(gpu, "winograd", async () => {
       const [n, h, w, ci] = shape;
       const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
       if (tiles) {
@@ -153,6 +223,36 @@ const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
       const { algorithm } = gpu.tuning.conv({ pass: "forward", ...extents });
       assertEquals(algorithm, "winograd");
     }),
+}));
+
+/** Products by tiles in workgroup memory, several each, with ragged edges; a batch in two parts. */
+const TILED_SHARED: [
+  shape: reference.Shape4,
+  co: number,
+  tile: SharedTile,
+  tiles: number,
+  splits: number,
+][] = [
+  [[3, 22, 23, 12], 68, sharedTile(64, 64, 8, 8), 108, 2],
+  [[2, 18, 17, 68], 12, sharedTile(64, 64, 4, 8), 52, 1],
+  [[3, 18, 17, 36], 40, sharedTile(32, 32, 4, 4), 40, 3],
+];
+
+const tiledSharedCases = TILED_SHARED.map(([shape, co, shared, tiles, splits]): OpCase => ({
+  name: `conv2d() by tiles, ${shared.rows}x${shared.columns} in workgroup memory, agrees with ` +
+    `float64 for [${shape}] to ${co}`,
+  run: async (gpu) => {
+    const [n, h, w, ci] = shape;
+    const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
+    const tile = { rows: 1, columns: 1 };
+    const choice = { algorithm: "winograd", tile, shared, tiles } as const;
+    gpu.tuning.pin({
+      [shapeKey({ pass: "forward", ...extents })]: choice,
+      [shapeKey({ pass: "dx", ...extents })]: choice,
+      [shapeKey({ pass: "dw", ...extents })]: { ...choice, splits },
+    });
+    await checkDense(gpu, shape, { co, ...SAME }, tiledTolerance);
+  },
 }));
 
 const SAME = { kernel: 3, stride: 1, padding: 1 };
@@ -226,45 +326,48 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
   },
 }));
 
+/** Of two convolutions with residuals, all of whose gradients meet at one input. */
+async function checkSharing(gpu: Gpu): Promise<void> {
+  const shape: reference.Shape4 = [2, 5, 3, 5];
+  const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
+  const { co: _, ...geometry } = conv;
+  const layout = { taps: 9, inWidths: [5], outWidths: [5] };
+  const x = random(shape, 1), dy = random(shape, 2);
+  const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
+  const got = await runOp(gpu, {
+    inputs: { x: { shape, values: x } },
+    declare: (store) => ({
+      first: declareWeight(store, layout, first, "first"),
+      second: declareWeight(store, layout, second, "second"),
+    }),
+    // y = second * x + first * x + x
+    record: (tape, { x }, { first, second }, store) => {
+      const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
+      return conv2d(tape, store, x, second, { ...geometry, add: inner });
+    },
+    dy: { shape, values: dy },
+  });
+  const sum = reference.add(first, second);
+  assertClose(
+    got.y,
+    reference.add(reference.conv2d(x, shape, sum, conv), x),
+    f32Tolerance(2 * 45 + 1),
+  );
+  assertClose(
+    got.dx.x,
+    reference.add(reference.conv2dDx(dy, shape, sum, conv), dy),
+    f32Tolerance(2 * 45 + 1),
+  );
+  const dw = reference.conv2dDw(dy, shape, x, conv);
+  for (const name of ["first", "second"]) {
+    assertClose(got.gradients.get(name)!, dw, f32Tolerance(pixels(shape)));
+  }
+}
+
 const sharingCases: OpCase[] = [
   {
     name: "conv2d() adds the residual, and its gradient to those of the input's other uses",
-    run: async (gpu) => {
-      const shape: reference.Shape4 = [2, 5, 3, 5];
-      const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
-      const { co: _, ...geometry } = conv;
-      const layout = { taps: 9, inWidths: [5], outWidths: [5] };
-      const x = random(shape, 1), dy = random(shape, 2);
-      const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
-      const got = await runOp(gpu, {
-        inputs: { x: { shape, values: x } },
-        declare: (store) => ({
-          first: declareWeight(store, layout, first, "first"),
-          second: declareWeight(store, layout, second, "second"),
-        }),
-        // y = second * x + first * x + x
-        record: (tape, { x }, { first, second }, store) => {
-          const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
-          return conv2d(tape, store, x, second, { ...geometry, add: inner });
-        },
-        dy: { shape, values: dy },
-      });
-      const sum = reference.add(first, second);
-      assertClose(
-        got.y,
-        reference.add(reference.conv2d(x, shape, sum, conv), x),
-        f32Tolerance(2 * 45 + 1),
-      );
-      assertClose(
-        got.dx.x,
-        reference.add(reference.conv2dDx(dy, shape, sum, conv), dy),
-        f32Tolerance(2 * 45 + 1),
-      );
-      const dw = reference.conv2dDw(dy, shape, x, conv);
-      for (const name of ["first", "second"]) {
-        assertClose(got.gradients.get(name)!, dw, f32Tolerance(pixels(shape)));
-      }
-    },
+    run: checkSharing,
   },
   {
     name: "conv2d() sums the gradients of a weight's consumers, in each run anew",
@@ -529,7 +632,9 @@ const errorCases: OpCase[] = [
 
 export const conv2dCases: OpCase[] = [
   ...denseCases,
+  ...sharedCases,
   ...tiledCases,
+  ...tiledSharedCases,
   ...unitCases,
   ...sharingCases,
   ...levelCases,
