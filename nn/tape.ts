@@ -1,4 +1,4 @@
-import type { Kernel, Shape, Shapes } from "../shaders/kernel.ts";
+import { type Kernel, type Shape, type Shapes, size } from "../shaders/kernel.ts";
 import { elementwiseKernel } from "../shaders/elementwise.ts";
 import { ShapeError } from "./gpu/errors.ts";
 import type { Gpu } from "./gpu/gpu.ts";
@@ -61,6 +61,27 @@ export class Tape {
   scratch(label: string, shape: Shape): Tensor {
     const name = this.#scope ? `${label} ${this.#scope}` : label;
     return this.#tensor(name, shape, { kind: "scratch" });
+  }
+
+  /**
+   * Some rows of a tensor, along its first extent, as a tensor that shares its memory.
+   *
+   * @throws {ShapeError} If it has not so many, or they do not begin at a multiple of 256 bytes, as
+   *   WebGPU wants of a binding.
+   */
+  part(x: Tensor, first: number, count: number): Tensor {
+    const [rows, ...rest] = x.shape;
+    const offset = first * size(rest);
+    if (first < 0 || first + count > rows! || offset % 64) {
+      throw new ShapeError(
+        `part: rows ${first} to ${
+          first + count
+        } of ${x.label} [${x.shape}] must be there, and begin ` +
+          `at a multiple of 64 elements, got ${offset}`,
+      );
+    }
+    if (count === rows) return x;
+    return this.#tensor(x.label, [count, ...rest], { kind: "part", whole: x, offset });
   }
 
   /** A tensor whose values never change. */

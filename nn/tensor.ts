@@ -11,7 +11,9 @@ export type Home =
   /** Uploaded once. */
   | { kind: "constant"; data: Uint32Array | Float32Array }
   /** A range of somebody else's buffer; offset in bytes. */
-  | { kind: "bound"; buffer: GPUBuffer; offset: number };
+  | { kind: "bound"; buffer: GPUBuffer; offset: number }
+  /** A part of another tensor; offset in elements. */
+  | { kind: "part"; whole: Tensor; offset: number };
 
 /** A shape; it gets memory when its tape is compiled. 4 bytes an element. */
 export interface Tensor {
@@ -20,6 +22,11 @@ export interface Tensor {
   /** A gradient with respect to it is wanted. */
   needsGradient: boolean;
   home: Home;
+}
+
+/** The tensor that has the memory: of a part, the one it is of. */
+export function wholeOf(tensor: Tensor): Tensor {
+  return tensor.home.kind === "part" ? wholeOf(tensor.home.whole) : tensor;
 }
 
 /** One recorded dispatch. */

@@ -7,8 +7,8 @@ export type Shape = readonly number[];
  */
 export type Access = "read" | "write" | "update";
 
-/** Values of named top-level `const` declarations of a WGSL file. */
-export type Constants = Readonly<Record<string, number | boolean>>;
+/** Values of named top-level `const` declarations of a WGSL file, and types of its `alias` ones. */
+export type Constants = Readonly<Record<string, number | boolean | string>>;
 
 /** Workgroups along x, y and z. */
 export type Workgroups = readonly [number, number, number];

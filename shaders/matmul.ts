@@ -119,17 +119,16 @@ export const matmulDbKernel: typeof matmulDwKernel = {
 
 /**
  * Products x^T dy of a batch, [batch, n, c] and [batch, n, m], by tiles in workgroup memory, each in
- * `splits` parts of the sum over n: in dw [.., batch, c, m] from `firstSplit` on. All multiples of 4
- * but n.
+ * `splits` parts of the sum over n: dw [splits, batch, c, m], set or added to. All multiples of 4 but n.
  */
 export const matmulDwSharedKernel = defineKernel<
-  { tile: SharedTile; firstSplit: number; splits: number }
+  { tile: SharedTile; splits: number; add: boolean }
 >({
   label: "matmul_dw_shared",
   wgsl: `${matmulDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", dw: "update" },
   constants: (_, { tile }) => tnConstants(tile),
-  extents: ({ x, dy }, { tile, firstSplit, splits }) => {
+  extents: ({ x, dy }, { tile, splits, add }) => {
     const [n, c] = x!.slice(-2) as [number, number], m = dy!.at(-1)!;
     const batch = size(x!.slice(0, -2)), depth = depthOf(tile);
     return [
@@ -139,9 +138,9 @@ export const matmulDwSharedKernel = defineKernel<
       batch,
       ceilDiv(c, tile.rows),
       ceilDiv(m, tile.columns),
-      firstSplit,
       depth * ceilDiv(n, depth * splits),
       sharedTiles([splits, batch, c, m], tile),
+      add ? 1 : 0,
     ];
   },
   workgroups: ({ x, dy }, { tile, splits }) => {
@@ -150,7 +149,7 @@ export const matmulDwSharedKernel = defineKernel<
   },
 });
 
-/** One product, whole: x: [n, c], dy: [n, m]  ->  dw: [c, m]. */
+/** One product, whole, not added to anything: x: [n, c], dy: [n, m]  ->  dw: [c, m]. */
 export const matmulDbSharedKernel: typeof matmulDwSharedKernel = {
   ...matmulDwSharedKernel,
   label: "matmul_db_shared",

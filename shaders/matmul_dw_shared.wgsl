@@ -1,15 +1,15 @@
 // Matrix products of a batch whose left operands are transposed, by tiles in workgroup memory
 // (gemm_tn.wgsl): for GPUs. Its speed on one has not been measured. Each split sums over its own part of
 // the depth.
-// x: [batch, n, c], dy: [batch, n, m]  ->  part of dw: [split, batch, c, m] = x^T dy; f32, row-major,
-// c and m multiples of 4.
+// x: [batch, n, c], dy: [batch, n, m]  ->  dw: [split, batch, c, m] = x^T dy or, with `add`, added to it;
+// f32, row-major, c and m multiples of 4.
 struct Extents {
   n: u32, c4: u32, m4: u32,
   batch: u32,
   rowTiles: u32, columnTiles: u32,
-  firstSplit: u32,
   perSplit: u32,
   tiles: u32, // of all splits
+  add: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     fetch(k + DEPTH, end, lane, index, row, column);
     multiply(lane);
   }
-  let base = ((e.firstSplit + split) * e.batch + index) * 4u * e.c4;
+  let base = (split * e.batch + index) * 4u * e.c4;
   // unroll
   for (var r = 0u; r < ROWS; r++) {
     let r4 = row + lane / ACROSS + r * DOWN;
@@ -62,7 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       if ((r4 < e.c4) & (c4 < e.m4)) {
         // unroll
         for (var j = 0u; j < 4u; j++) {
-          dw[(base + 4u * r4 + j) * e.m4 + c4] = sum[(4u * r + j) * COLUMNS + q];
+          let at = (base + 4u * r4 + j) * e.m4 + c4;
+          if (e.add != 0u) { dw[at] += sum[(4u * r + j) * COLUMNS + q]; }
+          else { dw[at] = sum[(4u * r + j) * COLUMNS + q]; }
         }
       }
     }

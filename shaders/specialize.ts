@@ -4,7 +4,7 @@ import type { Constants } from "./kernel.ts";
 export const TEXTURE_WIDTH = 1024;
 
 /**
- * Replaces values of top-level `const NAME: type = value;` declarations.
+ * Replaces values of top-level `const NAME: type = value;` and `alias NAME = type;` declarations.
  *
  * @throws {Error} If the source declares no such name.
  */
@@ -15,14 +15,20 @@ export function setConstants(
 ): string {
   let source = wgsl;
   for (const [name, value] of Object.entries(constants)) {
-    const declaration = new RegExp(`^(const ${name}: (\\w+) = )[^;]+;`, "m");
+    const alias = typeof value === "string";
+    const declaration = new RegExp(
+      alias ? `^(alias ${name} = )\\w+;` : `^(const ${name}: (\\w+) = )[^;]+;`,
+      "m",
+    );
     if (!declaration.test(source)) {
       throw new Error(
-        `kernel ${label}: its WGSL declares no "const ${name}: type" to set`,
+        `kernel ${label}: its WGSL declares no "${
+          alias ? `alias ${name}` : `const ${name}: type`
+        }" to set`,
       );
     }
     source = source.replace(declaration, (_, start, type) => {
-      return `${start}${value}${type === "u32" ? "u" : ""};`;
+      return `${start}${value}${!alias && type === "u32" ? "u" : ""};`;
     });
   }
   return source;

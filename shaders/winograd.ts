@@ -7,6 +7,7 @@ import inputWgsl from "./winograd_input.wgsl" with { type: "text" };
 import { matmulDwSharedKernel, matmulSharedKernel } from "./matmul.ts";
 import outputWgsl from "./winograd_output.wgsl" with { type: "text" };
 import productWgsl from "./winograd_product.wgsl" with { type: "text" };
+import sumSplitsWgsl from "./sum_splits.wgsl" with { type: "text" };
 import weightWgsl from "./winograd_weight.wgsl" with { type: "text" };
 
 /**
@@ -22,45 +23,42 @@ export const TILE = 4;
 /** Places of a transformed tile, 6x6: so many matrix products. */
 export const PLACES = 36;
 
-/** Some of a batch's tiles, in the order image, row, column. */
-export interface TileRange {
-  first: number;
-  /** A multiple of 4; those past the last of the batch are zero. */
-  tiles: number;
-}
-
-/** Tiles of a map [n, h, w, c], along its sides and in all. */
-export function tilesOf([n, h, w]: Shape): { down: number; across: number; total: number } {
+/** Tiles of a map [n, h, w, c], along its sides, in all, and stored: a multiple of 4. */
+export function tilesOf(
+  [n, h, w]: Shape,
+): { down: number; across: number; known: number; stored: number } {
   const down = ceilDiv(h!, TILE), across = ceilDiv(w!, TILE);
-  return { down, across, total: n! * down * across };
+  const known = n! * down * across;
+  return { down, across, known, stored: 4 * ceilDiv(known, 4) };
 }
 
-export const winogradInputKernel = defineKernel<{ range: TileRange }>({
+function mapExtents(map: Shape): number[] {
+  const { down, across, known, stored } = tilesOf(map);
+  return [map[1]!, map[2]!, map[3]! / 4, down, across, known, stored];
+}
+
+function transformLanes(map: Shape): number {
+  return tilesOf(map).stored * map[3]! / 4;
+}
+
+export const winogradInputKernel = defineKernel({
   label: "winograd_input",
   wgsl: inputWgsl,
   bindings: { x: "read", v: "write" },
   textures: ["x"],
-  extents: ({ x }, { range: { first, tiles } }) => {
-    const [, h, w, c] = x as number[];
-    const { down, across, total } = tilesOf(x!);
-    return [h!, w!, c! / 4, down, across, 1, first, tiles, total];
-  },
-  workgroups: ({ x }, { range }) => grid(range.tiles * x!.at(-1)! / 4),
+  extents: ({ x }) => mapExtents(x!),
+  workgroups: ({ x }) => grid(transformLanes(x!)),
 });
 
 /** `add`: whether `addend` is added; it must be bound all the same. */
-export const winogradOutputKernel = defineKernel<{ add: boolean; range: TileRange }>({
+export const winogradOutputKernel = defineKernel<{ add: boolean }>({
   label: "winograd_output",
   wgsl: outputWgsl,
   bindings: { m: "read", addend: "read", y: "update" },
   textures: ["m", "addend"],
   constants: (_, { add }) => ({ ADD: add }),
-  extents: ({ y }, { range: { first, tiles } }) => {
-    const [, h, w, c] = y as number[];
-    const { down, across, total } = tilesOf(y!);
-    return [h!, w!, c! / 4, down, across, first, tiles, total];
-  },
-  workgroups: ({ y }, { range }) => grid(range.tiles * y!.at(-1)! / 4),
+  extents: ({ y }) => mapExtents(y!),
+  workgroups: ({ y }) => grid(transformLanes(y!)),
 });
 
 /** `ci`, `co`: of the weight as it lies, also where it is transposed. */
@@ -98,32 +96,29 @@ export const winogradProductSharedKernel: typeof matmulSharedKernel = {
   label: "winograd_product_shared",
 };
 
-export const winogradDyKernel = defineKernel<{ range: TileRange }>({
+export const winogradDyKernel = defineKernel({
   label: "winograd_dy",
   wgsl: dyWgsl,
   bindings: { dy: "read", z: "write" },
   textures: ["dy"],
-  extents: ({ dy }, { range: { first, tiles } }) => {
-    const [, h, w, c] = dy as number[];
-    const { down, across, total } = tilesOf(dy!);
-    return [h!, w!, c! / 4, down, across, first, tiles, total];
-  },
-  workgroups: ({ dy }, { range }) => grid(range.tiles * dy!.at(-1)! / 4),
+  extents: ({ dy }) => mapExtents(dy!),
+  workgroups: ({ dy }) => grid(transformLanes(dy!)),
 });
 
-/** `tile`: groups of 4 input by groups of 4 output channels that a lane makes. */
-export const winogradDwKernel = defineKernel<
-  { tile: Tile; firstSplit: number; splits: number }
->({
+/**
+ * `tile`: groups of 4 input by groups of 4 output channels that a lane makes; `add`: to what is there.
+ */
+export const winogradDwKernel = defineKernel<{ tile: Tile; splits: number; add: boolean }>({
   label: "winograd_dw",
   wgsl: dwWgsl,
   bindings: { v: "read", z: "read", partial: "update" },
   textures: ["v", "z"],
   constants: (_, { tile }) => ({ ROWS: tile.rows, COLUMNS: tile.columns }),
-  extents: ({ v, z }, { tile, firstSplit, splits }) => {
+  extents: ({ v, z }, { tile, splits, add }) => {
     const [, tiles, ci] = v as number[], co = z!.at(-1)!;
     const tilesPerSplit = 4 * ceilDiv(tiles!, 4 * splits);
-    return [tiles!, ci! / 4, co / 4, firstSplit, tilesPerSplit, dwLanes(v!, z!, tile, splits)];
+    const lanes = dwLanes(v!, z!, tile, splits);
+    return [tiles!, ci! / 4, co / 4, tilesPerSplit, lanes, add ? 1 : 0];
   },
   workgroups: ({ v, z }, { tile, splits }) => grid(dwLanes(v!, z!, tile, splits)),
 });
@@ -138,14 +133,23 @@ export const winogradDwSharedKernel: typeof matmulDwSharedKernel = {
   label: "winograd_dw_shared",
 };
 
+export const sumSplitsKernel = defineKernel({
+  label: "sum_splits",
+  wgsl: sumSplitsWgsl,
+  bindings: { partial: "read", sum: "write" },
+  textures: ["partial"],
+  extents: ({ partial, sum }) => [size(sum!) / 4, partial![0]!],
+  workgroups: ({ sum }) => grid(size(sum!) / 4),
+});
+
 export const winogradGradientKernel = defineKernel<{ inUnits: number }>({
   label: "winograd_gradient",
   wgsl: gradientWgsl,
-  bindings: { partial: "read", table: "read", adds: "read", gradient: "update" },
-  textures: ["partial"],
-  extents: ({ partial }, { inUnits }) => {
-    const [splits, , ci, co] = partial as number[];
-    return [ci!, co! / 4, inUnits, splits!];
+  bindings: { d: "read", table: "read", adds: "read", gradient: "update" },
+  textures: ["d"],
+  extents: ({ d }, { inUnits }) => {
+    const [, ci, co] = d as number[];
+    return [ci!, co! / 4, inUnits];
   },
-  workgroups: ({ partial }) => grid(size(partial!.slice(2)) / 4),
+  workgroups: ({ d }) => grid(size(d!.slice(1)) / 4),
 });

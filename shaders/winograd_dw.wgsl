@@ -1,5 +1,5 @@
 // Winograd F(4x4, 3x3), weight gradient: one matrix product over the tiles for each of the 36 places.
-// v: [36, tiles, ci], z: [36, tiles, co]  ->  part of partial: [split, 36, ci, co], f32.
+// v: [36, tiles, ci], z: [36, tiles, co]  ->  partial: [split, 36, ci, co], f32; with `add`, added to it.
 // A lane makes 4 * ROWS input by 4 * COLUMNS output channels of one place over one split's tiles, four a
 // turn, so that sums go through memory less often.
 const ROWS: u32 = 2u;
@@ -9,9 +9,9 @@ const LANES: u32 = 64u;
 struct Extents {
   tiles: u32, // a multiple of 4
   ci4: u32, co4: u32,
-  firstSplit: u32,
   tilesPerSplit: u32, // a multiple of 4
   lanes: u32,
+  add: u32,
 }
 
 @group(0) @binding(0) var<storage, read> v: array<vec4f>;
@@ -54,14 +54,16 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       }
     }
   }
-  let base = (((e.firstSplit + split) * 36u + place) * e.ci4 + ci) * 4u * e.co4 + co;
+  let base = ((split * 36u + place) * e.ci4 + ci) * 4u * e.co4 + co;
   // unroll
   for (var r = 0u; r < ROWS; r++) {
     // unroll
     for (var j = 0u; j < 4u; j++) {
       // unroll
       for (var q = 0u; q < COLUMNS; q++) {
-        partial[base + (4u * r + j) * e.co4 + q] = sum[(4u * r + j) * COLUMNS + q];
+        let at = base + (4u * r + j) * e.co4 + q;
+        if (e.add != 0u) { partial[at] += sum[(4u * r + j) * COLUMNS + q]; }
+        else { partial[at] = sum[(4u * r + j) * COLUMNS + q]; }
       }
     }
   }

@@ -1,6 +1,6 @@
 // Winograd F(4x4, 3x3), weight gradient: the tiles of dy, transformed: A dy A^T, 6x6 of each 4x4 tile.
 // dy: [n, h, w, c]  ->  z: [36, tiles, c], f32; c is a multiple of 4.
-// Tiles that are there to fill the last vector are zero. Points 0, +-P, +-Q and infinity; see winograd.ts.
+// Tiles past the last are zero. Points 0, +-P, +-Q and infinity; see winograd.ts.
 const LANES: u32 = 64u;
 const P: f32 = 0.7071067811865476;
 const Q: f32 = 1.4142135623730951;
@@ -8,9 +8,8 @@ const Q: f32 = 1.4142135623730951;
 struct Extents {
   h: i32, w: i32, c4: u32,
   down: i32, across: i32, // tiles of an image
-  first: u32, // of the tiles of all images, that of the first one here
-  tiles: u32, // here
-  last: u32, // past the last tile of all images
+  known: u32, // tiles of the map
+  tiles: u32, // and those that fill up to a multiple of 4
 }
 
 @group(0) @binding(0) var<storage, read> dy: array<vec4f>;
@@ -32,12 +31,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= e.tiles * e.c4) { return; }
   let t = i / e.c4;
   let c = i - t * e.c4;
-  let tile = i32(e.first + t);
+  let tile = i32(t);
   let image = tile / (e.down * e.across);
   let rest = tile - image * e.down * e.across;
   let top = rest / e.across * 4;
   let left = rest % e.across * 4;
-  let known = e.first + t < e.last;
+  let known = t < e.known;
   var rows: array<array<vec4f, 6>, 4>;
   // unroll
   for (var r = 0u; r < 4u; r++) {

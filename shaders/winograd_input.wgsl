@@ -1,6 +1,6 @@
 // Winograd F(4x4, 3x3): the tiles of a map, transformed: V = B^T d B of each 6x6 tile d.
 // x: [n, h, w, c]  ->  v: [36, tiles, c], f32; c is a multiple of 4.
-// Tiles that are there to fill the last vector are zero. Points 0, +-P, +-Q and infinity; see winograd.ts.
+// Tiles past the last are zero. Points 0, +-P, +-Q and infinity; see winograd.ts.
 const LANES: u32 = 64u;
 const P: f32 = 0.7071067811865476;
 const Q: f32 = 1.4142135623730951;
@@ -8,10 +8,8 @@ const Q: f32 = 1.4142135623730951;
 struct Extents {
   h: i32, w: i32, c4: u32,
   down: i32, across: i32, // tiles of an image
-  padding: i32,
-  first: u32, // of the tiles of all images, that of the first one here
-  tiles: u32, // here
-  last: u32, // past the last tile of all images
+  known: u32, // tiles of the map
+  tiles: u32, // and those that fill up to a multiple of 4
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
@@ -36,12 +34,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   if (i >= e.tiles * e.c4) { return; }
   let t = i / e.c4;
   let c = i - t * e.c4;
-  let tile = i32(e.first + t);
+  let tile = i32(t);
   let image = tile / (e.down * e.across);
   let rest = tile - image * e.down * e.across;
-  let top = rest / e.across * 4 - e.padding;
-  let left = rest % e.across * 4 - e.padding;
-  let known = e.first + t < e.last;
+  let top = rest / e.across * 4 - 1;
+  let left = rest % e.across * 4 - 1;
+  let known = t < e.known;
   var rows: array<array<vec4f, 6>, 6>;
   // unroll
   for (var r = 0u; r < 6u; r++) {

@@ -9,9 +9,8 @@ const Q: f32 = 1.4142135623730951;
 struct Extents {
   h: i32, w: i32, c4: u32,
   down: i32, across: i32, // tiles of an image
-  first: u32, // of the tiles of all images, that of the first one here
-  tiles: u32, // here
-  last: u32, // past the last tile of all images
+  known: u32, // tiles of the map
+  tiles: u32, // of m, which may have more
 }
 
 @group(0) @binding(0) var<storage, read> m: array<vec4f>;
@@ -38,8 +37,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.y * groups.x + group.x) * LANES + lane;
   let t = i / e.c4;
   let c = i - t * e.c4;
-  if (t >= e.tiles || e.first + t >= e.last) { return; }
-  let tile = i32(e.first + t);
+  if (t >= e.known) { return; }
+  let tile = i32(t);
   let image = tile / (e.down * e.across);
   let rest = tile - image * e.down * e.across;
   let top = rest / e.across * 4;

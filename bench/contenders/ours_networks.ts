@@ -16,7 +16,7 @@ import { MATRIX_LENGTH } from "../../nn/ops/augment.ts";
 import { COUNTER_LENGTH, crossEntropy } from "../../nn/ops/cross_entropy.ts";
 import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
-import type { Dispatch, Tensor } from "../../nn/tensor.ts";
+import { type Dispatch, type Tensor, wholeOf } from "../../nn/tensor.ts";
 import { size } from "../../shaders/kernel.ts";
 import type { Facts, Job } from "../contender.ts";
 import { median } from "../statistics.ts";
@@ -201,11 +201,11 @@ function recordStep(network: DeepVirtualNetwork, { task, level }: LossTerm): Dis
 /** The most bytes of results that are alive at once: no assignment of memory needs less. */
 export function liveBytes(dispatches: readonly Pick<Dispatch, "tensors">[]): number {
   const last = new Map<Tensor, number>();
-  dispatches.forEach(({ tensors }, i) => tensors.forEach((tensor) => last.set(tensor, i)));
+  dispatches.forEach(({ tensors }, i) => tensors.forEach((it) => last.set(wholeOf(it), i)));
   const alive = new Set<Tensor>();
   let most = 0;
   dispatches.forEach(({ tensors }, i) => {
-    for (const tensor of tensors) if (tensor.home.kind === "scratch") alive.add(tensor);
+    for (const it of tensors.map(wholeOf)) if (it.home.kind === "scratch") alive.add(it);
     const bytes = [...alive].reduce((total, { shape }) => total + 4 * size(shape), 0);
     most = Math.max(most, bytes);
     for (const tensor of alive) if (last.get(tensor) === i) alive.delete(tensor);

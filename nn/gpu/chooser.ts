@@ -33,7 +33,7 @@ const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -43,7 +43,7 @@ const TUNING: Record<Driver, Tuning> = {
   swiftshader: {
     convRows: 4,
     winograd: { least: 32, leastDw: 32 },
-    winogradTiles: 512,
+    winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
     reductionLanes: 128,
@@ -290,7 +290,7 @@ function directWeightGradientChoice(
   { n, h, ci, co, kernel, stride, padding }: ConvShape,
 ): WeightGradientChoice & { algorithm: "direct" } {
   const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: co % 8 === 0 ? 2 : 1 };
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };

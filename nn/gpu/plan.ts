@@ -1,6 +1,6 @@
 import { ceilDiv, size } from "../../shaders/kernel.ts";
 import { TEXTURE_WIDTH } from "../../shaders/specialize.ts";
-import type { Dispatch, Tensor } from "../tensor.ts";
+import { type Dispatch, type Tensor, wholeOf } from "../tensor.ts";
 import { GpuError, OutOfMemoryError } from "./errors.ts";
 import { type Gpu, SMALLER } from "./gpu.ts";
 
@@ -128,38 +128,38 @@ function sharedScratch(gpu: Gpu): Scratch {
  * Assigns each scratch tensor a slot, such that tensors alive at the same time never share one.
  * Whole buffers are reused, never parts: one dispatch may not read and write one buffer.
  *
+ * The largest tensors come first, each into the smallest slot that is free for its lifetime (Pisarchyk
+ * and Lee, arXiv 2001.03288, "greedy by size"): what comes later is smaller and fits between.
+ *
  * @returns Slot of each tensor, and the bytes of each slot.
  */
 export function assignSlots(
   dispatches: readonly Pick<Dispatch, "tensors">[],
 ): { slots: Map<Tensor, number>; sizes: number[] } {
-  const lastUse = new Map<Tensor, number>();
-  dispatches.forEach(({ tensors }, i) => tensors.forEach((tensor) => lastUse.set(tensor, i)));
-  const slots = new Map<Tensor, number>();
-  const sizes: number[] = [];
-  const free: number[] = [];
+  const lifetimes = new Map<Tensor, { first: number; last: number; bytes: number }>();
   dispatches.forEach(({ tensors }, i) => {
-    const scratch = tensors.filter(({ home }) => home.kind === "scratch");
-    for (const tensor of scratch) {
-      if (slots.has(tensor)) continue;
-      const bytes = size(tensor.shape) * 4;
-      free.sort((a, b) => sizes[a]! - sizes[b]!);
-      // The smallest free slot that fits, unless it wastes most of itself; else the largest grows.
-      let choice = free.findIndex((slot) => sizes[slot]! >= bytes);
-      if (choice >= 0 && sizes[free[choice]!]! > 8 * bytes + 4096) choice = -1;
-      else if (
-        choice < 0 && free.length > 0 && sizes[free.at(-1)!]! * 4 >= bytes
-      ) {
-        choice = free.length - 1;
-      }
-      const slot = choice >= 0 ? free.splice(choice, 1)[0]! : sizes.push(0) - 1;
-      sizes[slot] = Math.max(sizes[slot]!, bytes);
-      slots.set(tensor, slot);
-    }
-    for (const tensor of new Set(scratch)) {
-      if (lastUse.get(tensor) === i) free.push(slots.get(tensor)!);
+    for (const tensor of tensors.map(wholeOf)) {
+      if (tensor.home.kind !== "scratch") continue;
+      const lifetime = lifetimes.get(tensor);
+      if (lifetime) lifetime.last = i;
+      else lifetimes.set(tensor, { first: i, last: i, bytes: size(tensor.shape) * 4 });
     }
   });
+  const slots = new Map<Tensor, number>();
+  const sizes: number[] = [];
+  /** For each slot, the dispatches during which it is taken. */
+  const taken: Uint8Array[] = [];
+  const order = [...lifetimes].sort(([, a], [, b]) => b.bytes - a.bytes || a.first - b.first);
+  for (const [tensor, { first, last, bytes }] of order) {
+    // Slots were made in order of size: the last free one is the smallest.
+    let slot = taken.findLastIndex((busy) => !busy.subarray(first, last + 1).includes(1));
+    if (slot < 0) {
+      slot = sizes.push(bytes) - 1;
+      taken.push(new Uint8Array(dispatches.length));
+    }
+    taken[slot]!.fill(1, first, last + 1);
+    slots.set(tensor, slot);
+  }
   return { slots, sizes };
 }
 
@@ -283,7 +283,7 @@ export class Plan {
     this.#textures = sharedScratch(gpu).textures.take(rows);
     const views = this.#textures.map((texture) => texture.createView());
 
-    const tensors = new Set(dispatches.flatMap(({ tensors }) => tensors));
+    const tensors = new Set(dispatches.flatMap(({ tensors }) => tensors.map(wholeOf)));
     const inputs = new Arena();
     const constants = new Arena();
     const constantRanges = new Map<Tensor, { offset: number; bytes: number }>();
@@ -348,6 +348,10 @@ export class Plan {
           };
         case "bound":
           return { buffer: home.buffer, offset: home.offset, size: bytes };
+        case "part": {
+          const { buffer, offset = 0 } = resource(home.whole);
+          return { buffer, offset: offset + 4 * home.offset, size: bytes };
+        }
       }
     };
     this.#steps = dispatches.map((dispatch, i) => {

@@ -81,8 +81,8 @@ function rightGradient(tape: Tape, x: Tensor, dy: Tensor): Tensor {
   return shared
     ? tape.run(matmulDbSharedKernel, { x, dy }, { dw: [c, m] }, {
       tile: shared,
-      firstSplit: 0,
       splits: 1,
+      add: false,
     }).dw
     : tape.run(matmulDbKernel, { x, dy }, { dw: [c, m], dbias: [m] }, {
       addWeight: false,

@@ -30,18 +30,20 @@ export function shortcut(
     );
   }
   const co = padChannels(sources.length);
-  const forward = new Uint32Array(co).fill(NONE);
-  const targets: number[][] = Array.from({ length: ci }, () => []);
-  Array.from(sources).forEach((source, channel) => {
-    if (source < 0) return;
-    forward[channel] = source;
-    targets[source]!.push(channel);
+  const padded = Array.from({ length: co }, (_, channel) => sources[channel] ?? -1);
+  const fours = inFours(padded);
+  const group = fours ? 4 : 1;
+  const moves = fours ?? padded;
+  const forward = Uint32Array.from(moves, (source) => source < 0 ? NONE : source);
+  const targets: number[][] = Array.from({ length: ci / group }, () => []);
+  moves.forEach((source, to) => {
+    if (source >= 0) targets[source]!.push(to);
   });
   const { y } = tape.run(
     shortcutKernel,
     { x, sources: tape.constant("sources", forward) },
     { y: [n, h / stride, w / stride, co] },
-    { stride },
+    { stride, group },
   );
   if (!x.needsGradient) return y;
   tape.onBackward(y, (dy) => {
@@ -59,9 +61,22 @@ export function shortcut(
         addend: prior ?? dy,
       },
       { dx: x.shape },
-      { stride, add: prior !== undefined },
+      { stride, add: prior !== undefined, group },
     );
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+/** For each four channels the four they take, or -1 for zeros; undefined if they do not go in aligned fours. */
+function inFours(sources: readonly number[]): number[] | undefined {
+  const groups: number[] = [];
+  for (let to = 0; to < sources.length; to += 4) {
+    const first = sources[to]!;
+    const expected = (j: number) => first < 0 ? -1 : first + j;
+    if (first > 0 && first % 4 !== 0) return undefined;
+    if (![1, 2, 3].every((j) => sources[to + j] === expected(j))) return undefined;
+    groups.push(first < 0 ? -1 : first / 4);
+  }
+  return groups;
 }

@@ -1,6 +1,6 @@
 import {
   PLACES,
-  type TileRange,
+  sumSplitsKernel,
   tilesOf,
   winogradDwKernel,
   winogradDwSharedKernel,
@@ -55,9 +55,10 @@ export function winogradConv2d(
     { ci, co, inUnits, transposed },
   );
   const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), to]);
-  for (const range of tileRanges(x.shape, tiles)) {
-    const v = transformed(tape, x, range);
-    const shape = [PLACES, range.tiles, to];
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const part = (map: Tensor) => tape.part(map, first, count);
+    const v = transformed(tape, part(x));
+    const shape = [PLACES, v.shape[1]!, to];
     const m = shared
       ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: shape }, {
         transposed: false,
@@ -65,10 +66,12 @@ export function winogradConv2d(
         tile: shared,
       }).y
       : tape.run(winogradProductKernel, { v, u }, { m: shape }, { tile }).m;
-    tape.run(winogradOutputKernel, { m, addend: addend ?? m, y }, {}, {
-      add: addend !== undefined,
-      range,
-    });
+    tape.run(
+      winogradOutputKernel,
+      { m, addend: addend ? part(addend) : m, y: part(y) },
+      {},
+      { add: addend !== undefined },
+    );
   }
   return y;
 }
@@ -85,34 +88,48 @@ export function winogradWeightGradient(
   { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
   { tile, shared, tiles, splits }: WinogradChoice & { splits: number },
 ): void {
-  const ranges = tileRanges(x.shape, tiles);
-  const partial = tape.scratch("winograd_dw: partial", [ranges.length * splits, PLACES, ci, co]);
-  ranges.forEach((range, index) => {
-    const v = transformed(tape, x, range);
-    const { z } = tape.run(winogradDyKernel, { dy }, { z: [PLACES, range.tiles, co] }, { range });
-    const part = { firstSplit: index * splits, splits };
+  const shape = [PLACES, ci, co];
+  const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
+  for (const [first, count] of imageRanges(x.shape, tiles)) {
+    const v = transformed(tape, tape.part(x, first, count));
+    const part = tape.part(dy, first, count);
+    const { z } = tape.run(
+      winogradDyKernel,
+      { dy: part },
+      { z: [PLACES, v.shape[1]!, co] },
+      undefined,
+    );
+    const args = { splits, add: first > 0 };
     if (shared) {
       const inputs = { x: v, dy: z, dw: partial };
-      tape.run(winogradDwSharedKernel, inputs, {}, { tile: shared, ...part });
-    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, ...part });
-  });
-  tape.run(winogradGradientKernel, { partial, table, adds, gradient }, {}, { inUnits });
+      tape.run(winogradDwSharedKernel, inputs, {}, { ...args, tile: shared });
+    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { ...args, tile });
+  }
+  const d = splits > 1
+    ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
+    : partial;
+  tape.run(winogradGradientKernel, { d, table, adds, gradient }, {}, { inUnits });
 }
 
-function transformed(tape: Tape, x: Tensor, range: TileRange): Tensor {
-  const { v } = tape.run(
-    winogradInputKernel,
-    { x },
-    { v: [PLACES, range.tiles, x.shape[3]!] },
-    { range },
+function transformed(tape: Tape, x: Tensor): Tensor {
+  const { stored } = tilesOf(x.shape);
+  return tape.run(winogradInputKernel, { x }, { v: [PLACES, stored, x.shape[3]!] }, undefined).v;
+}
+
+/**
+ * First image and number of images of parts of a batch.
+ *
+ * @param most Tiles of a part, or few more.
+ */
+function imageRanges([n, h, w]: Shape, most: number): [first: number, count: number][] {
+  const each = tilesOf([1, h!, w!]).known;
+  // WebGPU binds from multiples of 256 bytes on, 16 vec4s, whatever the number of channels.
+  let aligned = 1;
+  while (aligned * h! * w! % 16) aligned *= 2;
+  const parts = ceilDiv(n! * each, most);
+  const count = ceilDiv(ceilDiv(n!, parts), aligned) * aligned;
+  return Array.from(
+    { length: ceilDiv(n!, count) },
+    (_, i) => [i * count, Math.min(count, n! - i * count)],
   );
-  return v;
-}
-
-/** All tiles of a batch, in equal parts of at most so many, or few more. */
-function tileRanges(map: Shape, most: number): TileRange[] {
-  const { total } = tilesOf(map);
-  const parts = ceilDiv(total, most);
-  const tiles = 4 * ceilDiv(total, 4 * parts);
-  return Array.from({ length: ceilDiv(total, tiles) }, (_, i) => ({ first: i * tiles, tiles }));
 }

@@ -179,10 +179,6 @@ const sharedCases: OpCase[] = [
       assertEquals(dispatched, ["conv2d_shared", "conv2d_dw_shared", "conv2d_shared"]);
     },
   })),
-  {
-    name: "conv2d() through workgroup memory adds what is to be added, forward and backward",
-    run: (gpu) => preferring(gpu, "shared", () => checkSharing(gpu)),
-  },
 ];
 
 /** Maps that are no whole number of tiles; channels that fill no group; parts of a batch. */
@@ -254,6 +250,7 @@ const tiledSharedCases = TILED_SHARED.map(([shape, co, shared, tiles, splits]): 
     await checkDense(gpu, shape, { co, ...SAME }, tiledTolerance);
   },
 }));
+const tolerances = { direct: f32Tolerance, shared: f32Tolerance, winograd: tiledTolerance };
 
 const SAME = { kernel: 3, stride: 1, padding: 1 };
 
@@ -326,94 +323,94 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
   },
 }));
 
-/** Of two convolutions with residuals, all of whose gradients meet at one input. */
-async function checkSharing(gpu: Gpu): Promise<void> {
-  const shape: reference.Shape4 = [2, 5, 3, 5];
-  const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
-  const { co: _, ...geometry } = conv;
-  const layout = { taps: 9, inWidths: [5], outWidths: [5] };
-  const x = random(shape, 1), dy = random(shape, 2);
-  const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
-  const got = await runOp(gpu, {
-    inputs: { x: { shape, values: x } },
-    declare: (store) => ({
-      first: declareWeight(store, layout, first, "first"),
-      second: declareWeight(store, layout, second, "second"),
-    }),
-    // y = second * x + first * x + x
-    record: (tape, { x }, { first, second }, store) => {
-      const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
-      return conv2d(tape, store, x, second, { ...geometry, add: inner });
-    },
-    dy: { shape, values: dy },
-  });
-  const sum = reference.add(first, second);
-  assertClose(
-    got.y,
-    reference.add(reference.conv2d(x, shape, sum, conv), x),
-    f32Tolerance(2 * 45 + 1),
-  );
-  assertClose(
-    got.dx.x,
-    reference.add(reference.conv2dDx(dy, shape, sum, conv), dy),
-    f32Tolerance(2 * 45 + 1),
-  );
-  const dw = reference.conv2dDw(dy, shape, x, conv);
-  for (const name of ["first", "second"]) {
-    assertClose(got.gradients.get(name)!, dw, f32Tolerance(pixels(shape)));
-  }
-}
-
-const sharingCases: OpCase[] = [
+const sharingCases = (["direct", "shared", "winograd"] as const).flatMap((algorithm): OpCase[] => [
   {
-    name: "conv2d() adds the residual, and its gradient to those of the input's other uses",
-    run: checkSharing,
+    name:
+      `conv2d() adds the residual, and its gradient to those of the input's other uses, ${algorithm}`,
+    run: async (gpu) => {
+      const shape: reference.Shape4 = [2, 5, 4, 5];
+      const conv = { co: 5, kernel: 3, stride: 1, padding: 1 };
+      const { co: _, ...geometry } = conv;
+      const layout = { taps: 9, inWidths: [5], outWidths: [5] };
+      const x = random(shape, 1), dy = random(shape, 2);
+      const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
+      const got = await preferring(gpu, algorithm, () =>
+        runOp(gpu, {
+          inputs: { x: { shape, values: x } },
+          declare: (store) => ({
+            first: declareWeight(store, layout, first, "first"),
+            second: declareWeight(store, layout, second, "second"),
+          }),
+          // y = second * x + first * x + x
+          record: (tape, { x }, { first, second }, store) => {
+            const inner = conv2d(tape, store, x, first, { ...geometry, add: x });
+            return conv2d(tape, store, x, second, { ...geometry, add: inner });
+          },
+          dy: { shape, values: dy },
+        }));
+      const sum = reference.add(first, second);
+      assertClose(
+        got.y,
+        reference.add(reference.conv2d(x, shape, sum, conv), x),
+        tolerances[algorithm](2 * 45 + 1),
+      );
+      assertClose(
+        got.dx.x,
+        reference.add(reference.conv2dDx(dy, shape, sum, conv), dy),
+        tolerances[algorithm](2 * 45 + 1),
+      );
+      const dw = reference.conv2dDw(dy, shape, x, conv);
+      for (const name of ["first", "second"]) {
+        assertClose(got.gradients.get(name)!, dw, tolerances[algorithm](pixels(shape)));
+      }
+    },
   },
   {
-    name: "conv2d() sums the gradients of a weight's consumers, in each run anew",
+    name: `conv2d() sums the gradients of a weight's consumers, in each run anew, ${algorithm}`,
     run: async (gpu) => {
       const geometry = { kernel: 3, stride: 1, padding: 1 };
       const outUnits = [0, 1];
       const flat = random([9, 6, 8], 3);
-      const yShape: reference.Shape4 = [1, 4, 3, 3];
+      const yShape: reference.Shape4 = [1, 4, 5, 3];
       const dy = random(yShape, 2);
       // Blocks of input unit 1 have two consumers, the others one.
       const uses = [[0, 1], [1, 2]].map((inUnits, i) => {
         const ci = reference.activeChannels(UNEVEN.inWidths, inUnits).length;
-        const shape: reference.Shape4 = [1, 4, 3, ci];
+        const shape: reference.Shape4 = [1, 4, 5, ci];
         const values = random(shape, 5 + i);
         const options = { ...geometry, inUnits, outUnits };
         return { shape, values, options };
       });
       const [a, b] = uses as [typeof uses[0], typeof uses[0]];
-      const got = await runOp(gpu, {
-        inputs: { a, b },
-        declare: (store) => declareWeight(store, UNEVEN, flat),
-        record: (tape, { a: x, b: z }, param, store) => {
-          const add = conv2d(tape, store, x, param, a.options);
-          return conv2d(tape, store, z, param, { ...b.options, add });
-        },
-        dy: { shape: yShape, values: dy },
-        runs: 2,
-      });
+      const got = await preferring(gpu, algorithm, () =>
+        runOp(gpu, {
+          inputs: { a, b },
+          declare: (store) => declareWeight(store, UNEVEN, flat),
+          record: (tape, { a: x, b: z }, param, store) => {
+            const add = conv2d(tape, store, x, param, a.options);
+            return conv2d(tape, store, z, param, { ...b.options, add });
+          },
+          dy: { shape: yShape, values: dy },
+          runs: 2,
+        }));
       const want = uses.map(({ shape, values, options }) =>
         unitReference(values, shape, flat, UNEVEN, { ...options, dy })
       );
       assertClose(
         got.gradients.get("weight")!,
         reference.add(want[0]!.gradient, want[1]!.gradient),
-        f32Tolerance(2 * pixels(yShape)),
+        tolerances[algorithm](2 * pixels(yShape)),
       );
       assertClose(
         got.y,
         reference.add(want[0]!.y, want[1]!.y),
-        f32Tolerance(9 * 9),
+        tolerances[algorithm](9 * 9),
       );
-      assertClose(got.dx.a, want[0]!.dx, f32Tolerance(9 * 3));
-      assertClose(got.dx.b, want[1]!.dx, f32Tolerance(9 * 3));
+      assertClose(got.dx.a, want[0]!.dx, tolerances[algorithm](9 * 3));
+      assertClose(got.dx.b, want[1]!.dx, tolerances[algorithm](9 * 3));
     },
   },
-];
+]);
 
 const WIDTHS = [3, 1, 5];
 const LEVEL = [0, 2];
@@ -495,19 +492,23 @@ const levelCases: OpCase[] = [
   {
     name: "conv2d() dispatches the multiplications of the active blocks alone",
     run: async (gpu) => {
-      const units = 4, width = 16, n = 8, side = 32;
-      const full = n * side * side * 9 * (units * width) ** 2;
-      for (let active = 1; active <= units; active++) {
-        const needed = full * (active / units) ** 2;
-        for (const dispatch of await record(gpu, active)) {
-          const { lanes, each } = multiplications(dispatch);
-          // No more than the lanes that fill up the last workgroup, and do nothing, are spare.
-          const spare = lanes - needed / each;
-          assert(
-            spare >= 0 && spare < LANES,
-            `${dispatch.label} of ${active} units: ${lanes} lanes of ${each} multiplications ` +
-              `for ${needed}`,
-          );
+      const units = 4, width = 16, n = 4, side = 32;
+      // 9 of each pixel, or 36 of each 4x4 tile.
+      const perPixel = { direct: 9, shared: 9, winograd: 36 / 16 };
+      for (const algorithm of ["direct", "shared", "winograd"] as const) {
+        const full = n * side * side * perPixel[algorithm] * (units * width) ** 2;
+        for (let active = 1; active <= units; active++) {
+          const needed = full * (active / units) ** 2;
+          for (const dispatch of await preferring(gpu, algorithm, () => record(gpu, active))) {
+            const { lanes, each, fill = 1 } = multiplications(dispatch);
+            // No more than the lanes that fill up the last workgroup, and do nothing, are spare.
+            const spare = lanes - needed / fill / each;
+            assert(
+              spare >= 0 && spare < LANES,
+              `${dispatch.label} of ${active} units: ${lanes} lanes of ${each} multiplications ` +
+                `for ${needed}`,
+            );
+          }
         }
       }
 
@@ -535,7 +536,10 @@ const levelCases: OpCase[] = [
         tape.setGradient(y, tape.input("dy", y.shape));
         tape.backward();
         store.destroy();
-        const heavy = tape.dispatches.filter(({ kernel }) => kernel.label.startsWith("conv2d"));
+        const names = ["conv2d", "conv2d_dw", "winograd_product", "winograd_dw"];
+        const heavy = tape.dispatches.filter(({ kernel: { label } }) =>
+          names.includes(label.replace(/_shared$/, ""))
+        );
         assertEquals(heavy.length, 3);
         return heavy;
       }
@@ -543,22 +547,58 @@ const levelCases: OpCase[] = [
   },
 ];
 
-/** Lanes that a dispatch starts, and the multiplications that each makes. */
-function multiplications(
-  { kernel, constants, workgroups: [x, y, z], tensors }: Dispatch,
-): { lanes: number; each: number } {
+/**
+ * Lanes that a dispatch starts, and the multiplications that each makes; of tiles in workgroup memory,
+ * the part that the result fills.
+ */
+function multiplications(dispatch: Dispatch): { lanes: number; each: number; fill?: number } {
+  const { kernel, constants, workgroups: [x, y, z], tensors } = dispatch;
+  if (kernel.label.endsWith("_shared")) return sharedMultiplications(dispatch);
   const lanes = x * y * z * LANES;
   const columns = 4 * Number(constants.COLUMNS);
+  if (kernel.label === "winograd_product") {
+    const [v] = tensors;
+    return { lanes, each: Number(constants.TILES) * columns * v!.shape.at(-1)! };
+  }
   if (kernel.label === "conv2d") {
     const [, weight] = tensors;
     const [taps, ci] = weight!.shape as [number, number];
     return { lanes, each: Number(constants.PIXELS) * columns * taps * ci };
   }
   const [, dy, partial] = tensors;
-  const pixels = size(dy!.shape.slice(0, 3)), splits = partial!.shape[0]!;
+  const tiled = kernel.label === "winograd_dw";
+  const pixels = tiled ? dy!.shape[1]! : size(dy!.shape.slice(0, 3));
+  const splits = partial!.shape.length > (tiled ? 3 : 0) ? partial!.shape[0]! : 1;
   return {
     lanes,
     each: 4 * Number(constants.ROWS) * columns * pixels / splits,
+  };
+}
+
+function sharedMultiplications(
+  { kernel, constants, workgroups: [x, y, z], tensors }: Dispatch,
+): { lanes: number; each: number; fill: number } {
+  const weights = kernel.label.includes("_dw_"), tiled = kernel.label.startsWith("winograd");
+  const left = tensors[0]!.shape, right = tensors[1]!.shape;
+  const result = tensors[weights ? 2 : 3]!.shape;
+  const columns = result.at(-1)!;
+  // Convolutions make one product of all, tiles one for each place; weights, each split one.
+  const products = tiled ? size(result) / size(result.slice(-2)) : weights ? result[0]! : 1;
+  const rows = size(result) / columns / products;
+  const splits = weights ? size(result) / size(result.slice(-3)) : 1;
+  const depth = weights
+    ? size(right) / right.at(-1)! / (tiled ? 36 : 1) / splits
+    : tiled
+    ? left.at(-1)!
+    : size(right.slice(0, 2));
+  const by = weights ? 4 : 1; // rows to a unit
+  const { TILE_ROWS, TILE_COLUMNS, ROWS, COLUMNS, LANES } = constants as Record<string, number>;
+  const whole = (extent: number, tile: number) => Math.ceil(extent / tile) * tile;
+  const padded = whole(rows, by * TILE_ROWS!) * whole(columns, 4 * TILE_COLUMNS!);
+  return {
+    lanes: x * y * z * LANES!,
+    each: by * ROWS! * 4 * COLUMNS! * depth,
+    fill: rows * columns / padded,
   };
 }
 

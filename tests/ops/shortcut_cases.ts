@@ -15,6 +15,9 @@ const SHAPES: { shape: reference.Shape4; sources: number[]; stride: 1 | 2 }[] = 
   { shape: [1, 2, 2, 1], sources: [0, -1], stride: 2 },
   { shape: [3, 6, 4, 5], sources: [0, 1, -1, 2, 3, 4, -1, -1], stride: 2 },
   { shape: [2, 8, 8, 12], sources: [...Array(12).keys()], stride: 2 },
+  // All in aligned fours: once more, moved, none, one twice.
+  { shape: [2, 4, 6, 8], sources: [4, 5, 6, 7, -1, -1, -1, -1, 0, 1, 2, 3], stride: 2 },
+  { shape: [1, 3, 5, 8], sources: [4, 5, 6, 7, 4, 5, 6, 7, -1, -1, -1, -1], stride: 1 },
 ];
 
 export const shortcutCases: OpCase[] = [
