@@ -12,7 +12,8 @@
 import { runCommand } from "../cli/args.ts";
 import { prepareAdapter } from "../cli/adapter.ts";
 import { conv2d } from "../nn/ops/conv2d.ts";
-import { type Driver, Gpu } from "../nn/gpu/gpu.ts";
+import type { Driver } from "../nn/gpu/chooser.ts";
+import { Gpu } from "../nn/gpu/gpu.ts";
 import type { Plan } from "../nn/gpu/plan.ts";
 import { xavier } from "../nn/init.ts";
 import { ParamStore } from "../nn/params.ts";

@@ -117,7 +117,7 @@ export const batchNormDxKernel = defineKernel<Chunked & { add: boolean }>({
     sums: "read",
     dx: "write",
   },
-  textures: ["x", "dy", "addend"],
+  textures: ["x", "dy"], // a third texture of the largest map is not worth its memory
   constants: reluConstant,
   extents: (shapes, args) => [...chunkExtents(shapes, args), args.add ? 1 : 0],
   workgroups: chunkWorkgroups,

@@ -1,5 +1,6 @@
 import { prepareAdapter } from "../cli/adapter.ts";
-import { type Driver, Gpu } from "../nn/gpu/gpu.ts";
+import type { Driver } from "../nn/gpu/chooser.ts";
+import { Gpu } from "../nn/gpu/gpu.ts";
 
 const opened = new Map<Driver | undefined, Promise<Gpu>>();
 

@@ -2,7 +2,9 @@ import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
 import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
-import type { Driver } from "./gpu.ts";
+
+/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
+export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
 /**
  * Sizes that decide speed and never results beyond rounding: a fixed function of driver and shape, so

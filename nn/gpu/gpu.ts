@@ -8,13 +8,11 @@ import {
   ShaderError,
   ValidationError,
 } from "./errors.ts";
+import type { Driver } from "./chooser.ts";
 import { type Choices, Tuning } from "./tuning.ts";
 
 /** "software": the adapter runs on the CPU (lavapipe, SwiftShader, WARP). */
 export type AdapterClass = "gpu" | "software";
-
-/** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
-export type Driver = "gpu" | "lavapipe" | "swiftshader";
 
 export interface GpuOptions {
   /**

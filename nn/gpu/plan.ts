@@ -149,7 +149,10 @@ export function assignSlots(
   const sizes: number[] = [];
   /** For each slot, the dispatches during which it is taken. */
   const taken: Uint8Array[] = [];
-  const order = [...lifetimes].sort(([, a], [, b]) => b.bytes - a.bytes || a.first - b.first);
+  // Of tensors of one size, those that live longest first.
+  const order = [...lifetimes].sort(([, a], [, b]) =>
+    b.bytes - a.bytes || (b.last - b.first) - (a.last - a.first) || a.first - b.first
+  );
   for (const [tensor, { first, last, bytes }] of order) {
     // Slots were made in order of size: the last free one is the smallest.
     let slot = taken.findLastIndex((busy) => !busy.subarray(first, last + 1).includes(1));

@@ -3,9 +3,9 @@ import {
   type ConvShape,
   defaultConv,
   defaultWeightGradient,
+  type Driver,
   type WeightGradientChoice,
 } from "./chooser.ts";
-import type { Driver } from "./gpu.ts";
 
 /** How a convolution pass is computed. */
 export type Choice = ConvChoice | WeightGradientChoice;

@@ -105,7 +105,7 @@ fn main() {
 }`;
   assertEquals(
     readThroughTexture("k", source, "x"),
-    `@binding(0) var x: texture_2d<f32>;
+    `@binding(0) var x: texture_storage_2d<rgba32float, read>;
 @binding(1) var<storage, read> max: array<vec4f>;
 fn main() {
   // x: [n, c]
