@@ -152,7 +152,7 @@ export const conv2dDwSharedKernel = defineKernel<
   Conv2dGeometry & { tile: SharedTile; splits: number }
 >({
   label: "conv2d_dw_shared",
-  wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}\n${quotientWgsl}`,
+  wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", partial: "write" },
   constants: (_, { tile }) => tnConstants(tile),
   extents: ({ x, dy, partial }, { kernel, stride, padding, tile, splits }) => {

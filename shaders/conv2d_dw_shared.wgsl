@@ -18,34 +18,40 @@ struct Extents {
 @group(0) @binding(2) var<storage, read_write> partial: array<vec4f>;
 @group(0) @binding(3) var<uniform> e: Extents;
 
-/** Image, row and column of each pixel of dy that is next to be fetched. */
-var<private> source: array<vec3u, A_LOADS>;
+/**
+ * Image, row and column of each pixel of dy that is next to be fetched: whole numbers, but floats are
+ * multiplied and divided faster.
+ */
+var<private> source: array<vec3f, A_LOADS>;
 
 /** The four rows of a tap and of four input channels that a lane fetches. */
-struct Rows { offset: vec2i, channel4: u32, exist: bool }
+struct Rows { offset: vec2f, channel4: u32, exist: bool }
 
 /** Fetches what follows `begin`; from `end` on zeros. */
 fn fetch(begin: u32, end: u32, lane: u32, rows: Rows, column: u32) {
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
-    let spot = vec2i(source[s].yz) * e.stride + rows.offset;
+    let spot = source[s].yz * f32(e.stride) + rows.offset;
     let inside = (begin + aDepth(lane, s) < end) & rows.exist &
-      all(spot >= vec2i()) & all(spot < vec2i(e.h, e.w));
-    let at = u32((i32(source[s].x) * e.h + spot.x) * e.w + spot.y) * e.ci4 + rows.channel4;
+      all(spot >= vec2f()) & all(spot < vec2f(f32(e.h), f32(e.w)));
+    let line = u32(source[s].x * f32(e.h) + max(0.0, spot.x));
+    let at = (line * u32(e.w) + u32(max(0.0, spot.y))) * e.ci4 + rows.channel4;
     aNext[s] = select(vec4f(), x[select(0u, at, inside)], inside);
-    // On to the pixel DEPTH further on.
-    let ahead = source[s].z + DEPTH;
-    let down = quotient(ahead, e.wo);
+    // On to the pixel DEPTH further on. Halves keep the floor of a quotient away from its neighbours.
+    let ahead = source[s].z + f32(DEPTH);
+    let down = floor((ahead + 0.5) * (1.0 / f32(e.wo)));
     let row = source[s].y + down;
-    let images = quotient(row, e.ho);
-    source[s] = vec3u(source[s].x + images, row - images * e.ho, ahead - down * e.wo);
+    let images = floor((row + 0.5) * (1.0 / f32(e.ho)));
+    source[s] += vec3f(images, down - images * f32(e.ho), f32(DEPTH) - down * f32(e.wo));
   }
   let c4 = column + lane % TILE_COLUMNS;
+  let first = begin + bDepth(lane, 0u);
+  let bAt = first * e.co4 + c4;
   // unroll
   for (var s = 0u; s < B_LOADS; s++) {
-    let pixel = begin + bDepth(lane, s);
-    let inside = (pixel < end) & (c4 < e.co4);
-    bNext[s] = select(vec4f(), dy[select(0u, pixel * e.co4 + c4, inside)], inside);
+    let below = s * (LANES / TILE_COLUMNS);
+    let inside = (first + below < end) & (c4 < e.co4);
+    bNext[s] = select(vec4f(), dy[select(0u, bAt + below * e.co4, inside)], inside);
   }
 }
 
@@ -62,12 +68,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
     let pixel = begin + aDepth(lane, s);
-    source[s] = vec3u(pixel / (e.ho * e.wo), pixel / e.wo % e.ho, pixel % e.wo);
+    source[s] = vec3f(vec3u(pixel / (e.ho * e.wo), pixel / e.wo % e.ho, pixel % e.wo));
   }
   let rows4 = u32(e.kernel * e.kernel) * e.ci4;
   let r4 = row + lane % TILE_ROWS;
   let tap = i32(r4 / e.ci4);
-  let offset = vec2i(tap / e.kernel, tap % e.kernel) - e.padding;
+  let offset = vec2f(vec2i(tap / e.kernel, tap % e.kernel) - e.padding);
   let rows = Rows(offset, r4 % e.ci4, r4 < rows4);
   fetch(begin, end, lane, rows, column);
   for (var pixel = begin; pixel < end; pixel += DEPTH) {

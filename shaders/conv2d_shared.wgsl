@@ -58,7 +58,7 @@ fn phaseOf(tile: i32) -> Phase {
 /** In all images. */
 fn pixelsOf(phase: Phase) -> i32 { return e.n * phase.pixels.x * phase.pixels.y; }
 
-/** Of each row fetched: the image's first row in x, then where its pixel's first tap reads. */
+/** Of each row fetched: where its pixel's first tap reads x, as index of a pixel, then in its image. */
 var<private> source: array<vec3i, A_LOADS>;
 
 fn findSources(lane: u32, phase: Phase) {
@@ -70,13 +70,13 @@ fn findSources(lane: u32, phase: Phase) {
     let at = vec2i(rest / max(1, phase.pixels.y), rest % max(1, phase.pixels.y));
     let start = at * e.stride + phase.offset;
     // Past the last pixel, one that no tap finds inside the picture.
-    source[s] = vec3i(pixel / perImage * e.h, select(vec2i(-0x1000000), start, pixel < pixelsOf(phase)));
+    let index = (pixel / perImage * e.h + start.x) * e.w + start.y;
+    source[s] = vec3i(index, select(vec2i(-0x1000000), start, pixel < pixelsOf(phase)));
   }
 }
 
 /** Where the k-th row of the phase's weights is. */
 fn weightRow(k: u32, phase: Phase) -> u32 {
-  if (!SPREAD) { return k; }
   let index = quotient(k / 4u, e.ci4);
   let down = quotient(index, u32(max(1, phase.taps.y)));
   let at = phase.tap + e.upsample * vec2i(i32(down), i32(index) - i32(down) * phase.taps.y);
@@ -91,19 +91,23 @@ fn fetch(step: u32, lane: u32, phase: Phase, column: u32) {
   let c = k4 - index * e.ci4;
   let down = i32(quotient(index, u32(max(1, phase.taps.y))));
   let tap = vec2i(down, i32(index) - down * phase.taps.y);
+  let ahead = (tap.x * e.w + tap.y) * i32(e.ci4) + i32(c);
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
     let spot = source[s].yz + tap;
     let inside = (k4 < depth4) & all(spot >= vec2i()) & all(spot < vec2i(e.h, e.w));
-    let at = u32((source[s].x + spot.x) * e.w + spot.y) * e.ci4 + c;
+    let at = u32(source[s].x * i32(e.ci4) + ahead);
     aNext[s] = select(vec4f(), x[select(0u, at, inside)], inside);
   }
   let c4 = column + lane % TILE_COLUMNS;
+  let first = 4u * step * DEPTH + lane / TILE_COLUMNS;
+  let bAt = first * e.co4 + c4;
   // unroll
   for (var s = 0u; s < B_LOADS; s++) {
-    let k = 4u * step * DEPTH + lane / TILE_COLUMNS + s * (LANES / TILE_COLUMNS);
-    let inside = (k < 4u * depth4) & (c4 < e.co4);
-    let at = weightRow(k, phase) * e.co4 + c4;
+    let below = s * (LANES / TILE_COLUMNS);
+    let inside = (first + below < 4u * depth4) & (c4 < e.co4);
+    var at = bAt + below * e.co4;
+    if (SPREAD) { at = weightRow(first + below, phase) * e.co4 + c4; }
     bNext[s] = select(vec4f(), weight[select(0u, at, inside)], inside);
   }
 }
@@ -129,7 +133,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   findSources(lane, phase);
   fetch(0u, lane, phase, column);
   for (var step = 0u; step < steps; step++) {
-    stage(lane, lane, LANES);
+    stage(lane, lane / TILE_COLUMNS, LANES / TILE_COLUMNS, lane % TILE_COLUMNS);
     fetch(step + 1u, lane, phase, column);
     multiply(lane);
   }

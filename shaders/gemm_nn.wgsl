@@ -20,11 +20,11 @@ const B_LOADS: u32 = 4u;
 
 const DOWN: u32 = TILE_ROWS / ROWS;
 const ACROSS: u32 = TILE_COLUMNS / COLUMNS;
-const A_STRIDE: u32 = DEPTH + 1u;
 
-var<workgroup> aTile: array<vec4f, TILE_ROWS * A_STRIDE>; // [row][depth], 4 of the depth to a vec4
-var<workgroup> bTile: array<vec4f, 4u * DEPTH * TILE_COLUMNS>; // [depth][column], 4 columns to a vec4
-/** a[fetchRow(lane, s)][lane % DEPTH], and what comes into b at `stage`'s places. */
+// Nested, so that what is constant in an index stays so where compilers keep the rest in bounds.
+var<workgroup> aTile: array<array<vec4f, DEPTH + 1u>, TILE_ROWS>; // 4 of the depth to a vec4
+var<workgroup> bTile: array<array<array<vec4f, TILE_COLUMNS>, 4>, DEPTH>; // 4 columns to a vec4
+/** What comes into aTile[fetchRow(lane, s)][lane % DEPTH], and into bTile where `stage` is told. */
 var<private> aNext: array<vec4f, A_LOADS>;
 var<private> bNext: array<vec4f, B_LOADS>;
 /** Of row lane / ACROSS + r * DOWN, group lane % ACROSS + q * ACROSS: at r * COLUMNS + q. */
@@ -32,34 +32,39 @@ var<private> sum: array<vec4f, ROWS * COLUMNS>;
 
 fn fetchRow(lane: u32, s: u32) -> u32 { return lane / DEPTH + s * (LANES / DEPTH); }
 
-/** The s-th of a lane's vec4s of `b` goes to bAt + s * bStep; in uniform control flow. */
-fn stage(lane: u32, bAt: u32, bStep: u32) {
+/**
+ * Of a lane's vec4s of `b` the s-th goes to depth bDepth + s * bStep, group bColumn; in uniform control
+ * flow.
+ */
+fn stage(lane: u32, bDepth: u32, bStep: u32, bColumn: u32) {
   workgroupBarrier(); // All are done with what is there.
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
-    aTile[fetchRow(lane, s) * A_STRIDE + lane % DEPTH] = aNext[s];
+    aTile[fetchRow(lane, s)][lane % DEPTH] = aNext[s];
   }
   // unroll
   for (var s = 0u; s < B_LOADS; s++) {
-    bTile[bAt + s * bStep] = bNext[s];
+    let k = bDepth + s * bStep;
+    bTile[k / 4u][k % 4u][bColumn] = bNext[s];
   }
   workgroupBarrier();
 }
 
 fn multiply(lane: u32) {
-  let aAt = lane / ACROSS * A_STRIDE;
-  let bAt = lane % ACROSS;
+  let row = lane / ACROSS;
+  let column = lane % ACROSS;
+  // unroll
   for (var k = 0u; k < DEPTH; k++) {
     var a: array<vec4f, ROWS>;
     // unroll
     for (var r = 0u; r < ROWS; r++) {
-      a[r] = aTile[aAt + r * DOWN * A_STRIDE + k];
+      a[r] = aTile[row + r * DOWN][k];
     }
     // unroll
     for (var j = 0u; j < 4u; j++) {
       // unroll
       for (var q = 0u; q < COLUMNS; q++) {
-        let b = bTile[(4u * k + j) * TILE_COLUMNS + bAt + q * ACROSS];
+        let b = bTile[k][j][column + q * ACROSS];
         // unroll
         for (var r = 0u; r < ROWS; r++) {
           sum[r * COLUMNS + q] += a[r][j] * b;

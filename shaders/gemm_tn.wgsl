@@ -17,9 +17,9 @@ const B_LOADS: u32 = 4u;
 const DOWN: u32 = TILE_ROWS / ROWS;
 const ACROSS: u32 = TILE_COLUMNS / COLUMNS;
 
-var<workgroup> aTile: array<vec4f, DEPTH * TILE_ROWS>;
-var<workgroup> bTile: array<vec4f, DEPTH * TILE_COLUMNS>;
-/** a[aDepth(lane, s)][lane % TILE_ROWS] and b[bDepth(lane, s)][lane % TILE_COLUMNS], in vec4s. */
+var<workgroup> aTile: array<array<array<vec4f, TILE_ROWS>, 4>, DEPTH / 4u>;
+var<workgroup> bTile: array<array<array<vec4f, TILE_COLUMNS>, 4>, DEPTH / 4u>;
+/** What comes into a at [aDepth(lane, s)][lane % TILE_ROWS], and likewise into b. */
 var<private> aNext: array<vec4f, A_LOADS>;
 var<private> bNext: array<vec4f, B_LOADS>;
 /**
@@ -36,32 +36,37 @@ fn stage(lane: u32) {
   workgroupBarrier(); // All are done with what is there.
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
-    aTile[lane + s * LANES] = aNext[s];
+    let k = aDepth(lane, s);
+    aTile[k / 4u][k % 4u][lane % TILE_ROWS] = aNext[s];
   }
   // unroll
   for (var s = 0u; s < B_LOADS; s++) {
-    bTile[lane + s * LANES] = bNext[s];
+    let k = bDepth(lane, s);
+    bTile[k / 4u][k % 4u][lane % TILE_COLUMNS] = bNext[s];
   }
   workgroupBarrier();
 }
 
 fn multiply(lane: u32) {
-  let aAt = lane / ACROSS;
-  let bAt = lane % ACROSS;
-  for (var k = 0u; k < DEPTH; k++) {
-    var b: array<vec4f, COLUMNS>;
+  let row = lane / ACROSS;
+  let column = lane % ACROSS;
+  for (var k = 0u; k < DEPTH / 4u; k++) {
     // unroll
-    for (var q = 0u; q < COLUMNS; q++) {
-      b[q] = bTile[k * TILE_COLUMNS + bAt + q * ACROSS];
-    }
-    // unroll
-    for (var r = 0u; r < ROWS; r++) {
-      let a = aTile[k * TILE_ROWS + aAt + r * DOWN];
+    for (var i = 0u; i < 4u; i++) {
+      var b: array<vec4f, COLUMNS>;
       // unroll
-      for (var j = 0u; j < 4u; j++) {
+      for (var q = 0u; q < COLUMNS; q++) {
+        b[q] = bTile[k][i][column + q * ACROSS];
+      }
+      // unroll
+      for (var r = 0u; r < ROWS; r++) {
+        let a = aTile[k][i][row + r * DOWN];
         // unroll
-        for (var q = 0u; q < COLUMNS; q++) {
-          sum[(4u * r + j) * COLUMNS + q] += a[j] * b[q];
+        for (var j = 0u; j < 4u; j++) {
+          // unroll
+          for (var q = 0u; q < COLUMNS; q++) {
+            sum[(4u * r + j) * COLUMNS + q] += a[j] * b[q];
+          }
         }
       }
     }

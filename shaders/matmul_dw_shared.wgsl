@@ -20,18 +20,22 @@ struct Extents {
 /** Fetches what follows `begin`; from `end` on zeros. */
 fn fetch(begin: u32, end: u32, lane: u32, index: u32, row: u32, column: u32) {
   let r4 = row + lane % TILE_ROWS;
+  let aFirst = begin + aDepth(lane, 0u);
+  let aAt = (index * e.n + aFirst) * e.c4 + r4;
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
-    let k = begin + aDepth(lane, s);
-    let inside = (k < end) & (r4 < e.c4);
-    aNext[s] = select(vec4f(), x[select(0u, (index * e.n + k) * e.c4 + r4, inside)], inside);
+    let below = s * (LANES / TILE_ROWS);
+    let inside = (aFirst + below < end) & (r4 < e.c4);
+    aNext[s] = select(vec4f(), x[select(0u, aAt + below * e.c4, inside)], inside);
   }
   let c4 = column + lane % TILE_COLUMNS;
+  let bFirst = begin + bDepth(lane, 0u);
+  let bAt = (index * e.n + bFirst) * e.m4 + c4;
   // unroll
   for (var s = 0u; s < B_LOADS; s++) {
-    let k = begin + bDepth(lane, s);
-    let inside = (k < end) & (c4 < e.m4);
-    bNext[s] = select(vec4f(), dy[select(0u, (index * e.n + k) * e.m4 + c4, inside)], inside);
+    let below = s * (LANES / TILE_COLUMNS);
+    let inside = (bFirst + below < end) & (c4 < e.m4);
+    bNext[s] = select(vec4f(), dy[select(0u, bAt + below * e.m4, inside)], inside);
   }
 }
 

@@ -21,12 +21,13 @@ struct Extents {
 /** Fetches what the step needs; past the depth zeros. */
 fn fetch(step: u32, lane: u32, index: u32, row: u32, column: u32) {
   let k4 = step * DEPTH + lane % DEPTH;
-  let aAt = index * e.rows * e.depth4 + k4;
+  let r = row + fetchRow(lane, 0u);
+  let aAt = (index * e.rows + r) * e.depth4 + k4;
   // unroll
   for (var s = 0u; s < A_LOADS; s++) {
-    let r = row + fetchRow(lane, s);
-    let inside = (k4 < e.depth4) & (r < e.rows);
-    aNext[s] = select(vec4f(), a[select(0u, aAt + r * e.depth4, inside)], inside);
+    let below = s * (LANES / DEPTH);
+    let inside = (k4 < e.depth4) & (r + below < e.rows);
+    aNext[s] = select(vec4f(), a[select(0u, aAt + below * e.depth4, inside)], inside);
   }
   let bAt = index * 4u * e.depth4 * e.columns4;
   if (TRANSPOSED) {
@@ -42,11 +43,13 @@ fn fetch(step: u32, lane: u32, index: u32, row: u32, column: u32) {
     }
   } else {
     let c4 = column + lane % TILE_COLUMNS;
+    let first = 4u * step * DEPTH + lane / TILE_COLUMNS;
+    let at = bAt + first * e.columns4 + c4;
     // unroll
     for (var s = 0u; s < B_LOADS; s++) {
-      let k = 4u * step * DEPTH + lane / TILE_COLUMNS + s * (LANES / TILE_COLUMNS);
-      let inside = (k < 4u * e.depth4) & (c4 < e.columns4);
-      bNext[s] = select(vec4f(), b[select(0u, bAt + k * e.columns4 + c4, inside)], inside);
+      let below = s * (LANES / TILE_COLUMNS);
+      let inside = (first + below < 4u * e.depth4) & (c4 < e.columns4);
+      bNext[s] = select(vec4f(), b[select(0u, at + below * e.columns4, inside)], inside);
     }
   }
 }
@@ -60,12 +63,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let column = tile % e.columnTiles * TILE_COLUMNS;
   let row = tile / e.columnTiles % e.rowTiles * TILE_ROWS;
   let index = tile / (e.columnTiles * e.rowTiles);
-  let bAt = select(lane, 4u * (lane % DEPTH) * TILE_COLUMNS + lane / DEPTH, TRANSPOSED);
-  let bStep = select(LANES, TILE_COLUMNS, TRANSPOSED);
+  let bDepth = select(lane / TILE_COLUMNS, 4u * (lane % DEPTH), TRANSPOSED);
+  let bStep = select(LANES / TILE_COLUMNS, 1u, TRANSPOSED);
+  let bColumn = select(lane % TILE_COLUMNS, lane / DEPTH, TRANSPOSED);
   fetch(0u, lane, index, row, column);
   let steps = (e.depth4 + DEPTH - 1u) / DEPTH;
   for (var step = 0u; step < steps; step++) {
-    stage(lane, bAt, bStep);
+    stage(lane, bDepth, bStep, bColumn);
     fetch(step + 1u, lane, index, row, column);
     multiply(lane);
   }
