@@ -61,7 +61,7 @@ const TUNING: Record<Driver, Tuning> = {
     winogradTiles: 2048,
     winogradDwLanes: 32768,
     dwLanes: 32768,
-    reductionLanes: 8192,
+    reductionLanes: 65536,
     matmulLanes: 32768,
     elementwiseChunk: 2,
   },
@@ -384,8 +384,16 @@ export function reductionChunk(
   pixels: number,
   c: number,
 ): number {
-  const chunks = Math.min(512, ceilDiv(TUNING[driver].reductionLanes, c / 4));
-  return ceilDiv(pixels, chunks);
+  const lanes = ceilDiv(TUNING[driver].reductionLanes, c / 4);
+  // On GPUs enough that what chunks leave is small next to what they read.
+  return driver === "gpu"
+    ? Math.max(16, ceilDiv(pixels, Math.min(2048, lanes)))
+    : ceilDiv(pixels, Math.min(512, lanes));
+}
+
+/** Chunks of such a reduction that one lane merges before the next stage, which goes through them all. */
+export function reductionGroup(driver: Driver, chunks: number): number {
+  return driver === "gpu" && chunks > 32 ? Math.ceil(Math.sqrt(chunks)) : 1;
 }
 
 /** Pixels that a lane of an element-wise kernel goes through. */
