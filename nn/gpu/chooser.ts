@@ -166,7 +166,10 @@ export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
   return [
     ...choices,
     ...rows.map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
-    ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({ ...choice, tiles })),
+    ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({
+      ...choice,
+      tiles: tilesAtATime(shape, tiles),
+    })),
   ];
 }
 
@@ -190,13 +193,14 @@ export function weightGradientCandidates(
     ...choices,
     choice,
     { ...choice, splits: choice.splits * 2 },
-    { ...choice, tiles: choice.tiles * 4 },
+    { ...choice, tiles: tilesAtATime(shape, choice.tiles * 4) },
   ];
 }
 
 function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
   const [, to] = channelsOf(shape);
-  const { winogradTiles: tiles, convRows: rows } = TUNING[driver];
+  const { convRows: rows } = TUNING[driver];
+  const tiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
   const choice: WinogradChoice = {
     algorithm: "winograd",
     tile: { rows, columns: columnsOf(to) },
@@ -214,7 +218,8 @@ function winogradWeightGradientChoice(
   shape: ConvShape,
 ): WinogradChoice & { splits: number } {
   const { ci, co } = shape;
-  const { winogradTiles, winogradDwLanes } = TUNING[driver];
+  const { winogradDwLanes } = TUNING[driver];
+  const winogradTiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
   const tiles = Math.min(winogradTiles, winogradTilesOf(shape));
   if (driver === "gpu" && fillsSharedTile(ci, co)) {
     const shared = sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
@@ -232,6 +237,11 @@ function winogradWeightGradientChoice(
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
+}
+
+/** So many, or as many as can be bound within WebGPU's default limit, 128 MiB. */
+function tilesAtATime({ ci, co }: ConvShape, tiles: number): number {
+  return Math.min(tiles, Math.floor(2 ** 27 / (4 * PLACES * Math.max(ci, co))));
 }
 
 /** Tiles of a whole batch. */
@@ -252,22 +262,28 @@ const SHARED_TILES: readonly SharedTile[] = [
   { rows: 64, columns: 64, lane: { rows: 4, columns: 1 } },
   { rows: 64, columns: 32, lane: { rows: 8, columns: 1 } },
   { rows: 64, columns: 32, lane: { rows: 4, columns: 1 } },
+  { rows: 64, columns: 16, lane: { rows: 4, columns: 1 } },
   { rows: 32, columns: 32, lane: { rows: 4, columns: 1 } },
 ];
 
-/** Whether a matrix product [rows, columns] fills at least one smaller tile. */
+/**
+ * Whether a matrix product [rows, columns] fills a small tile. The direct kernels have fewer lanes, and
+ * these load what lies apart; but they leave none of them empty.
+ */
 function fillsSharedTile(rows: number, columns: number): boolean {
-  return rows >= 64 && columns >= 32;
+  return rows >= 64 && columns >= 16;
 }
 
 /** The largest tile, of up to 64x64, that leaves lanes enough for a batch of products [rows, columns]. */
 function sharedTile(rows: number, columns: number, batch = 1): SharedTile {
-  // 32 columns instead of 64 load more, but not if many of the 64 were empty.
+  // Narrow tiles load more, but not if many columns of wide ones were empty.
   const padded = (width: number) => width * ceilDiv(columns, width);
-  const width = padded(64) < 1.25 * padded(32) ? 64 : 32;
-  const tiles = SHARED_TILES.filter((tile) => tile.rows === 64 && tile.columns === width);
+  const width = [64, 32].find((width) => padded(width) < 1.25 * padded(width / 2)) ?? 16;
+  const tiles = SHARED_TILES.filter((tile) =>
+    tile.rows <= 64 && tile.columns === Math.min(tile.rows, width)
+  );
   return tiles.find((tile) => batch * sharedLanes(tile, rows, columns) >= TUNING.gpu.matmulLanes) ??
-    SHARED_TILES.at(-1)!;
+    tiles.at(-1)!;
 }
 
 /** Lanes that make one product [rows, columns]. */
