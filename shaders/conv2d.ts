@@ -35,6 +35,7 @@ export const conv2dKernel = defineKernel<
   textures: ["x", "weight"],
   constants: (_, { tile, upsample }) => ({
     PIXELS: tile.rows,
+    PIXELS_BUT_ONE: tile.rows - 1,
     COLUMNS: tile.columns,
     SPREAD: upsample > 1,
   }),
@@ -196,6 +197,7 @@ export const packWeightKernel = defineKernel<
   workgroups: (_, { shape: [, ci, co] }) => grid(ci! * co!),
 });
 
+/** `partial`: [splits, taps, ci, co], or without the first. */
 export const unpackGradientKernel = defineKernel<{ inUnits: number }>({
   label: "unpack_gradient",
   wgsl: unpackGradientWgsl,
@@ -205,9 +207,9 @@ export const unpackGradientKernel = defineKernel<{ inUnits: number }>({
     adds: "read",
     gradient: "update",
   },
-  extents: (
-    { partial },
-    { inUnits },
-  ) => [...partial!.slice(1), inUnits, partial![0]!],
-  workgroups: ({ partial }) => grid(size(partial!) / partial![0]!),
+  extents: ({ partial }, { inUnits }) => {
+    const splits = partial!.length > 3 ? partial![0]! : 1;
+    return [...partial!.slice(-3), inUnits, splits];
+  },
+  workgroups: ({ partial }) => grid(size(partial!.slice(-2))),
 });

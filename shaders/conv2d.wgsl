@@ -7,6 +7,7 @@
 // counted phase by phase (those with equal coordinates modulo upsample), so that all pixels of a lane
 // meet zeros at the same taps and skip them.
 const PIXELS: u32 = 4u;
+const PIXELS_BUT_ONE: u32 = 3u;
 const COLUMNS: u32 = 4u;
 const SPREAD: bool = false;
 const LANES: u32 = 64u;
@@ -27,25 +28,55 @@ struct Extents {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4f>;
 @group(0) @binding(4) var<uniform> e: Extents;
 
-struct Pixel { image: i32, row: i32, column: i32 }
+/** An output pixel; (top, left) is the first one of its phase. */
+struct Pixel { image: i32, row: i32, column: i32, top: i32, left: i32 }
 
 /** Where the i-th output pixel stands. */
 fn pixelAt(i: i32) -> Pixel {
   let image = i / (e.ho * e.wo);
-  var rest = i % (e.ho * e.wo);
-  if (!SPREAD) { return Pixel(image, rest / e.wo, rest % e.wo); }
+  var rest = i - image * e.ho * e.wo;
+  if (!SPREAD) {
+    let row = rest / e.wo;
+    return Pixel(image, row, rest - row * e.wo, 0, 0);
+  }
   // Phases may differ in size: extents need not be multiples of upsample.
   for (var py = 0; py < e.upsample; py++) {
     let rows = (e.ho - py + e.upsample - 1) / e.upsample;
     for (var px = 0; px < e.upsample; px++) {
       let columns = (e.wo - px + e.upsample - 1) / e.upsample;
       if (rest < rows * columns) {
-        return Pixel(image, py + rest / columns * e.upsample, px + rest % columns * e.upsample);
+        let row = rest / columns;
+        let column = rest - row * columns;
+        return Pixel(image, py + row * e.upsample, px + column * e.upsample, py, px);
       }
       rest -= rows * columns;
     }
   }
-  return Pixel(image, 0, 0);
+  return Pixel(image, 0, 0, 0, 0);
+}
+
+/** The pixel after one: no divisions, which software drivers compile at length. */
+fn next(pixel: Pixel) -> Pixel {
+  let step = select(1, e.upsample, SPREAD);
+  var p = pixel;
+  p.column += step;
+  let lineEnds = p.column >= e.wo;
+  p.row += select(0, step, lineEnds);
+  let phaseEnds = p.row >= e.ho;
+  if (SPREAD) {
+    p.left += select(0, 1, phaseEnds);
+    let phasesEnd = p.left >= min(step, e.wo);
+    p.left = select(p.left, 0, phasesEnd);
+    p.top += select(0, 1, phasesEnd);
+    let imageEnds = p.top >= min(step, e.ho);
+    p.top = select(p.top, 0, imageEnds);
+    p.image += select(0, 1, imageEnds);
+  } else {
+    p.image += select(0, 1, phaseEnds);
+  }
+  p.row = select(p.row, p.top, phaseEnds);
+  p.column = select(p.column, p.left, lineEnds);
+  return p;
 }
 
 @compute @workgroup_size(LANES)
@@ -57,9 +88,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let first = i % e.pixelTiles * PIXELS;
 
   var pixel: array<Pixel, PIXELS>;
+  pixel[0] = pixelAt(i32(first));
   // unroll
-  for (var p = 0u; p < PIXELS; p++) {
-    pixel[p] = pixelAt(i32(min(first + p, e.pixels - 1u)));
+  for (var p = 0u; p < PIXELS_BUT_ONE; p++) {
+    pixel[p + 1u] = next(pixel[p]);
   }
   var sum: array<vec4f, PIXELS * COLUMNS>;
   for (var ky = 0; ky < e.kernel; ky++) {
@@ -72,7 +104,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       for (var p = 0u; p < PIXELS; p++) {
         var row = pixel[p].row * e.stride + ky - e.padding;
         var col = pixel[p].column * e.stride + kx - e.padding;
-        inside[p] = (row >= 0) & (col >= 0);
+        inside[p] = (row >= 0) & (col >= 0) & (first + p < e.pixels);
         if (SPREAD) {
           inside[p] = inside[p] & (row % e.upsample == 0) & (col % e.upsample == 0);
           row /= e.upsample;
@@ -110,8 +142,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let at = u32((pixel[p].image * e.ho + pixel[p].row) * e.wo + pixel[p].column) * e.co4 + column;
       // unroll
       for (var q = 0u; q < COLUMNS; q++) {
-        if (e.add != 0u) { y[at + q] = sum[p * COLUMNS + q] + addend[at + q]; }
-        else { y[at + q] = sum[p * COLUMNS + q]; }
+        // One store, not one in each branch: software drivers make a loop over the lanes of each.
+        var value = sum[p * COLUMNS + q];
+        if (e.add != 0u) { value += addend[at + q]; }
+        y[at + q] = value;
       }
     }
   }

@@ -1,4 +1,3 @@
-import type { Tile } from "./conv2d.ts";
 import { ceilDiv, type Constants, type Workgroups } from "./kernel.ts";
 
 /** What a workgroup makes of a matrix product through workgroup memory; see gemm_nn.wgsl. */
@@ -7,7 +6,7 @@ export interface SharedTile {
   rows: number;
   columns: number;
   /** Rows by groups of 4 columns that a lane makes. */
-  lane: Tile;
+  lane: { rows: number; columns: number };
 }
 
 /** Of workgroup memory, and lanes of a workgroup: what WebGPU guarantees. */

@@ -17,21 +17,25 @@ struct Extents { taps: u32, ci: u32, co: u32, inUnits: u32, splits: u32 }
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
   let i = (group.y * groups.x + group.x) * LANES + lane;
-  if (i >= e.taps * e.ci * e.co) { return; }
-  let co = i % e.co;
-  let ci = i / e.co % e.ci;
-  let tap = i / (e.co * e.ci);
+  if (i >= e.ci * e.co) { return; }
+  let ci = i / e.co;
+  let co = i - ci * e.co;
   let inUnit = table[3u * ci];
   let outUnit = table[3u * (e.ci + co)];
   if (inUnit == NONE || outUnit == NONE) { return; }
   let inWidth = table[3u * ci + 2u];
   let outWidth = table[3u * (e.ci + co) + 2u];
   let block = outUnit * e.inUnits + inUnit;
-  let to = table[3u * (e.ci + e.co) + block] +
-    (tap * inWidth + table[3u * ci + 1u]) * outWidth + table[3u * (e.ci + co) + 1u];
-  var sum = 0.0;
-  for (var s = 0u; s < e.splits; s++) {
-    sum += partial[s * e.taps * e.ci * e.co + i];
+  let to = table[3u * (e.ci + e.co) + block] + table[3u * ci + 1u] * outWidth +
+    table[3u * (e.ci + co) + 1u];
+  let more = adds[block] != 0u;
+  for (var tap = 0u; tap < e.taps; tap++) {
+    var sum = 0.0;
+    for (var s = 0u; s < e.splits; s++) {
+      sum += partial[(s * e.taps + tap) * e.ci * e.co + i];
+    }
+    let at = to + tap * inWidth * outWidth;
+    if (more) { sum += gradient[at]; }
+    gradient[at] = sum;
   }
-  if (adds[block] != 0u) { gradient[to] += sum; } else { gradient[to] = sum; }
 }

@@ -55,21 +55,18 @@ export const winogradOutputKernel = defineKernel<{ add: boolean }>({
   label: "winograd_output",
   wgsl: outputWgsl,
   bindings: { m: "read", addend: "read", y: "update" },
-  textures: ["m", "addend"],
-  constants: (_, { add }) => ({ ADD: add }),
-  extents: ({ y }) => mapExtents(y!),
+  textures: ["m"],
+  extents: ({ y }, { add }) => [...mapExtents(y!), add ? 1 : 0],
   workgroups: ({ y }) => grid(transformLanes(y!)),
 });
 
-/** `ci`, `co`: of the weight as it lies, also where it is transposed. */
-export const winogradWeightKernel = defineKernel<
-  { ci: number; co: number; inUnits: number; transposed: boolean }
->({
+export const winogradWeightKernel = defineKernel({
   label: "winograd_weight",
   wgsl: weightWgsl,
-  bindings: { weight: "read", table: "read", u: "write" },
-  extents: (_, { ci, co, inUnits, transposed }) => [ci, co, inUnits, transposed ? 1 : 0],
-  workgroups: (_, { ci, co }) => grid(ci * co),
+  bindings: { packed: "read", u: "write" },
+  textures: ["packed"],
+  extents: ({ packed }) => [size(packed!.slice(1)) / 4],
+  workgroups: ({ packed }) => grid(size(packed!.slice(1)) / 4),
 });
 
 /** `tile`: tiles by groups of 4 channels that a lane makes. */
@@ -142,14 +139,11 @@ export const sumSplitsKernel = defineKernel({
   workgroups: ({ sum }) => grid(size(sum!) / 4),
 });
 
-export const winogradGradientKernel = defineKernel<{ inUnits: number }>({
+export const winogradGradientKernel = defineKernel({
   label: "winograd_gradient",
   wgsl: gradientWgsl,
-  bindings: { d: "read", table: "read", adds: "read", gradient: "update" },
+  bindings: { d: "read", dw: "write" },
   textures: ["d"],
-  extents: ({ d }, { inUnits }) => {
-    const [, ci, co] = d as number[];
-    return [ci!, co! / 4, inUnits];
-  },
+  extents: ({ d }) => [size(d!.slice(1)) / 4],
   workgroups: ({ d }) => grid(size(d!.slice(1)) / 4),
 });

@@ -35,6 +35,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let end = min((split + 1u) * e.tilesPerSplit, e.tiles);
   var sum: array<vec4f, 4u * ROWS * COLUMNS>;
   for (var t = split * e.tilesPerSplit; t < end; t += 4u) {
+    var vs: array<vec4f, 4u * ROWS>;
+    // unroll
+    for (var r = 0u; r < ROWS; r++) {
+      // unroll
+      for (var p = 0u; p < 4u; p++) {
+        vs[4u * r + p] = v[vAt + (t + p) * e.ci4 + r];
+      }
+    }
     // unroll
     for (var q = 0u; q < COLUMNS; q++) {
       let z0 = z[zAt + t * e.co4 + q];
@@ -43,10 +51,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       let z3 = z[zAt + (t + 3u) * e.co4 + q];
       // unroll
       for (var r = 0u; r < ROWS; r++) {
-        let v0 = v[vAt + t * e.ci4 + r];
-        let v1 = v[vAt + (t + 1u) * e.ci4 + r];
-        let v2 = v[vAt + (t + 2u) * e.ci4 + r];
-        let v3 = v[vAt + (t + 3u) * e.ci4 + r];
+        let v0 = vs[4u * r + 0u];
+        let v1 = vs[4u * r + 1u];
+        let v2 = vs[4u * r + 2u];
+        let v3 = vs[4u * r + 3u];
         sum[(4u * r + 0u) * COLUMNS + q] += v0.x * z0 + v1.x * z1 + v2.x * z2 + v3.x * z3;
         sum[(4u * r + 1u) * COLUMNS + q] += v0.y * z0 + v1.y * z1 + v2.y * z2 + v3.y * z3;
         sum[(4u * r + 2u) * COLUMNS + q] += v0.z * z0 + v1.z * z1 + v2.z * z2 + v3.z * z3;
@@ -62,8 +70,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
       // unroll
       for (var q = 0u; q < COLUMNS; q++) {
         let at = base + (4u * r + j) * e.co4 + q;
-        if (e.add != 0u) { partial[at] += sum[(4u * r + j) * COLUMNS + q]; }
-        else { partial[at] = sum[(4u * r + j) * COLUMNS + q]; }
+        var value = sum[(4u * r + j) * COLUMNS + q];
+        if (e.add != 0u) { value += partial[at]; }
+        partial[at] = value;
       }
     }
   }

@@ -1,7 +1,6 @@
 // Winograd F(4x4, 3x3): the products, transformed back: y = A^T m A, 4x4 pixels of each 6x6 tile m.
 // m: [36, tiles, co]  (+ addend: [n, h, w, co])  ->  y: [n, h, w, co], f32; co a multiple of 4.
 // Points 0, +-P, +-Q and infinity; see winograd.ts.
-const ADD: bool = false;
 const LANES: u32 = 64u;
 const P: f32 = 0.7071067811865476;
 const Q: f32 = 1.4142135623730951;
@@ -11,6 +10,7 @@ struct Extents {
   down: i32, across: i32, // tiles of an image
   known: u32, // tiles of the map
   tiles: u32, // of m, which may have more
+  add: u32,
 }
 
 @group(0) @binding(0) var<storage, read> m: array<vec4f>;
@@ -62,7 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
     for (var s = 0u; s < 4u; s++) {
       if (top + i32(r) < e.h && left + i32(s) < e.w) {
         let at = u32((image * e.h + top + i32(r)) * e.w + left + i32(s)) * e.c4 + c;
-        if (ADD) { y[at] = row[s] + addend[at]; } else { y[at] = row[s]; }
+        var value = row[s];
+        if (e.add != 0u) { value += addend[at]; }
+        y[at] = value;
       }
     }
   }

@@ -233,7 +233,8 @@ function winogradWeightGradientChoice(
       splits,
     };
   }
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
+  // Larger tiles take longer to compile than they save.
+  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co, 2) };
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
@@ -308,7 +309,8 @@ function directWeightGradientChoice(
   { n, h, ci, co, kernel, stride, padding }: ConvShape,
 ): WeightGradientChoice & { algorithm: "direct" } {
   const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co) };
+  const rows = ci % 8 === 0 ? 2 : 1;
+  const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
@@ -326,9 +328,9 @@ function channelsOf({ pass, ci, co }: ConvShape): [from: number, to: number] {
   return pass === "dx" ? [co, ci] : [ci, co];
 }
 
-/** The most groups of 4 channels, up to 4, that fill a tile without rest. */
-function columnsOf(channels: number): number {
-  return [4, 3, 2].find((count) => (channels / 4) % count === 0) ?? 1;
+/** The most groups of 4 channels that fill a tile without rest. */
+function columnsOf(channels: number, most = 4): number {
+  return [4, 3, 2].find((count) => count <= most && (channels / 4) % count === 0) ?? 1;
 }
 
 function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {

@@ -8,7 +8,7 @@ import {
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
 import type { Shape } from "../../shaders/kernel.ts";
-import type { ConvChoice, WinogradChoice } from "../gpu/chooser.ts";
+import type { ConvChoice, WeightGradientChoice, WinogradChoice } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -92,17 +92,11 @@ export function conv2d(
     ).packed;
   };
 
-  const active = {
-    values: tape.param(store, weight),
-    table,
-    ci,
-    co,
-    inUnits: inUnits.length,
-  };
   const choice = tuning.conv({ pass: "forward", ...passShape });
+  const packed = pack(false);
   const y = choice.algorithm === "winograd"
-    ? winogradConv2d(tape, x, active, { transposed: false, addend: add, choice })
-    : convolve(tape, { x, weight: pack(false), addend: add }, shape, choice, {
+    ? winogradConv2d(tape, { x, packed, addend: add }, choice)
+    : convolve(tape, { x, weight: packed, addend: add }, shape, choice, {
       kernel,
       stride,
       padding,
@@ -112,33 +106,29 @@ export function conv2d(
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const sink = tape.gradientSink(store, weight, blocks);
-    const { gradient } = sink;
-    const adds = tape.constant("adds", Uint32Array.from(sink.adds, Number));
     const way = tuning.weightGradient({ pass: "dw", ...passShape });
-    if (way.algorithm === "winograd") {
-      winogradWeightGradient(tape, { x, dy, gradient, adds }, active, way);
-    } else {
-      const { splits } = way;
-      const partialShape = { partial: [splits, kernel * kernel, ci, co] };
-      const args = { kernel, stride, padding, splits };
-      const { partial } = way.algorithm === "shared"
-        ? tape.run(conv2dDwSharedKernel, { x, dy }, partialShape, { ...args, tile: way.tile })
-        : tape.run(conv2dDwKernel, { x, dy }, partialShape, { ...args, tile: way.tile });
-      tape.run(
-        unpackGradientKernel,
-        { partial, table, adds, gradient },
-        {},
-        { inUnits: inUnits.length },
-      );
-    }
+    const partial = way.algorithm === "winograd"
+      ? winogradWeightGradient(tape, x, dy, way)
+      : weightGradient(tape, x, dy, way, { kernel, stride, padding });
+    const { gradient, adds } = tape.gradientSink(store, weight, blocks);
+    tape.run(
+      unpackGradientKernel,
+      {
+        partial,
+        table,
+        adds: tape.constant("adds", Uint32Array.from(adds, Number)),
+        gradient,
+      },
+      {},
+      { inUnits: inUnits.length },
+    );
     if (!x.needsGradient) return;
     // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
     const prior = tape.gradient(x);
     const choice = tuning.conv({ pass: "dx", ...passShape });
     if (choice.algorithm === "winograd") {
-      const options = { transposed: true, addend: prior, choice };
-      tape.setGradient(x, winogradConv2d(tape, dy, active, options));
+      const operands = { x: dy, packed: pack(true), addend: prior };
+      tape.setGradient(x, winogradConv2d(tape, operands, choice));
       return;
     }
     const operands = { x: dy, weight: pack(true), addend: prior };
@@ -166,6 +156,21 @@ function convolve(
   return choice.algorithm === "shared"
     ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y
     : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y;
+}
+
+/** A weight gradient's parts, [splits, taps, ci, co], by the kernel chosen. */
+function weightGradient(
+  tape: Tape,
+  x: Tensor,
+  dy: Tensor,
+  { splits, ...choice }: Exclude<WeightGradientChoice, WinogradChoice>,
+  geometry: Conv2dGeometry,
+): Tensor {
+  const outputs = { partial: [splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
+  const args = { ...geometry, splits };
+  return choice.algorithm === "shared"
+    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...args, tile: choice.tile }).partial
+    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...args, tile: choice.tile }).partial;
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

@@ -17,7 +17,7 @@ import type { Tensor } from "../tensor.ts";
  * @returns [n, m].
  */
 export function matmul(tape: Tape, a: Tensor, b: Tensor): Tensor {
-  const [n, k] = a.shape as [number, number];
+  const [, k] = a.shape as [number, number];
   const [, m] = b.shape as [number, number];
   if (a.shape.length !== 2 || b.shape.length !== 2 || b.shape[0] !== k || k % 4 || m % 4) {
     throw new ShapeError(

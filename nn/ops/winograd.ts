@@ -17,58 +17,38 @@ import type { WinogradChoice } from "../gpu/chooser.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The active blocks of a block-major weight, [9, ci, co]. */
-export interface ActiveWeight {
-  /** All of the weight. */
-  values: Tensor;
-  /** As shaders/pack_weight.wgsl describes it. */
-  table: Tensor;
-  ci: number;
-  co: number;
-  inUnits: number;
-}
-
 /**
  * Records a 3x3 convolution with stride 1 and padding 1, or its data gradient, Winograd's way. The
  * transformed tiles of a whole batch would take 2.25 times the map's memory, twice: it goes by some
  * images at a time.
  *
- * @param x [n, h, w, ci]; of a data gradient, dy with [n, h, w, co].
+ * @param x [n, h, w, ci]; of a data gradient, dy.
+ * @param packed [9, ci, co]; of a data gradient, transposed, of the kernels turned round.
  * @param addend Added to the result.
- * @returns [n, h, w, co]; of a data gradient, [n, h, w, ci].
+ * @returns [n, h, w, co].
  */
 export function winogradConv2d(
   tape: Tape,
-  x: Tensor,
-  { values, table, ci, co, inUnits }: ActiveWeight,
-  { transposed, addend, choice: { tile, shared, tiles } }: {
-    transposed: boolean;
-    addend?: Tensor;
-    choice: WinogradChoice;
-  },
+  { x, packed, addend }: { x: Tensor; packed: Tensor; addend?: Tensor },
+  { tile, shared, tiles }: WinogradChoice,
 ): Tensor {
-  const [from, to] = transposed ? [co, ci] : [ci, co];
-  const { u } = tape.run(
-    winogradWeightKernel,
-    { weight: values, table },
-    { u: [PLACES, from, to] },
-    { ci, co, inUnits, transposed },
-  );
-  const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), to]);
+  const [, ci, co] = packed.shape as [number, number, number];
+  const { u } = tape.run(winogradWeightKernel, { packed }, { u: [PLACES, ci, co] }, undefined);
+  const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), co]);
   for (const [first, count] of imageRanges(x.shape, tiles)) {
     const part = (map: Tensor) => tape.part(map, first, count);
     const v = transformed(tape, part(x));
-    const shape = [PLACES, v.shape[1]!, to];
-    const m = shared
-      ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: shape }, {
+    const m = [PLACES, v.shape[1]!, co];
+    const product = shared
+      ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: m }, {
         transposed: false,
         add: false,
         tile: shared,
       }).y
-      : tape.run(winogradProductKernel, { v, u }, { m: shape }, { tile }).m;
+      : tape.run(winogradProductKernel, { v, u }, { m }, { tile }).m;
     tape.run(
       winogradOutputKernel,
-      { m, addend: addend ? part(addend) : m, y: part(y) },
+      { m: product, addend: addend ? part(addend) : product, y: part(y) },
       {},
       { add: addend !== undefined },
     );
@@ -79,15 +59,17 @@ export function winogradConv2d(
 /**
  * Records the weight's gradient of a 3x3 convolution with stride 1 and padding 1, Winograd's way.
  *
- * @param gradient All of the weight's, block-major.
- * @param adds For each active block, whether to add to what is there.
+ * @param x [n, h, w, ci].
+ * @param dy [n, h, w, co].
+ * @returns [9, ci, co].
  */
 export function winogradWeightGradient(
   tape: Tape,
-  { x, dy, gradient, adds }: { x: Tensor; dy: Tensor; gradient: Tensor; adds: Tensor },
-  { table, ci, co, inUnits }: Omit<ActiveWeight, "values">,
+  x: Tensor,
+  dy: Tensor,
   { tile, shared, tiles, splits }: WinogradChoice & { splits: number },
-): void {
+): Tensor {
+  const ci = x.shape[3]!, co = dy.shape[3]!;
   const shape = [PLACES, ci, co];
   const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
   for (const [first, count] of imageRanges(x.shape, tiles)) {
@@ -108,7 +90,7 @@ export function winogradWeightGradient(
   const d = splits > 1
     ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
     : partial;
-  tape.run(winogradGradientKernel, { d, table, adds, gradient }, {}, { inUnits });
+  return tape.run(winogradGradientKernel, { d }, { dw: [9, ci, co] }, undefined).dw;
 }
 
 function transformed(tape: Tape, x: Tensor): Tensor {
