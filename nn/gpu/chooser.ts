@@ -143,10 +143,11 @@ function fastest(
   least = Infinity,
 ): ConvChoice["algorithm"] {
   const { pass, ci, co, kernel } = shape;
-  if (Math.min(ci, co) >= least && canBeWinograd(shape)) return "winograd";
   const [, to] = channelsOf(shape);
-  const rows = pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape);
-  return driver === "gpu" && fillsSharedTile(rows, to) ? "shared" : "direct";
+  const shares = (rows: number) => driver === "gpu" && fillsSharedTile(rows, to);
+  const tiled = Math.min(ci, co) >= least && canBeWinograd(shape);
+  if (tiled && (driver !== "gpu" || shares(winogradTilesOf(shape)))) return "winograd";
+  return shares(pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape)) ? "shared" : "direct";
 }
 
 /** All ways to compute a convolution or its data gradient that are worth trying. */

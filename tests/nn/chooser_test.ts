@@ -61,6 +61,7 @@ Deno.test("by default GPUs multiply through workgroup memory where tiles are fil
   // The stem: its data gradient, which nobody wants, would have 4 channels.
   assertEquals(algorithms(same(32, 32, 4, 16)), ["shared", "direct", "direct"]);
   assertEquals(algorithms(same(128, 16, 128, 128)), ["winograd", "winograd", "winograd"]);
+  assertEquals(algorithms(same(1, 8, 128, 128)), ["shared", "shared", "shared"]); // 4 tiles
   assertEquals(algorithms({ ...same(1, 7, 64, 64), kernel: 1, padding: 0 }), [
     "direct",
     "direct",
