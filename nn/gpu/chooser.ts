@@ -136,19 +136,25 @@ export function defaultWeightGradient(
     : directWeightGradientChoice(driver, shape);
 }
 
-/** @param least Channels from which on Winograd's way is the faster one. */
+/**
+ * Transforming the weights costs as much as about 500 pixels save.
+ *
+ * @param least Channels from which on Winograd's way is the faster one.
+ */
 function fastest(
   driver: Driver,
   shape: ConvShape,
   least = Infinity,
 ): ConvChoice["algorithm"] {
-  const { pass, ci, co, kernel } = shape;
+  const { pass, n, h, w, ci, co, kernel } = shape;
   const [, to] = channelsOf(shape);
   const shares = (rows: number) => driver === "gpu" && fillsSharedTile(rows, to);
-  const tiled = Math.min(ci, co) >= least && canBeWinograd(shape);
+  const tiled = Math.min(ci, co) >= least && n * h * w >= LEAST_PIXELS && canBeWinograd(shape);
   if (tiled && (driver !== "gpu" || shares(winogradTilesOf(shape)))) return "winograd";
   return shares(pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape)) ? "shared" : "direct";
 }
+
+const LEAST_PIXELS = 512;
 
 /** All ways to compute a convolution or its data gradient that are worth trying. */
 export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
