@@ -67,13 +67,13 @@ export const conv2dKernel = defineKernel<
 
 /** The same by tiles in workgroup memory: pixels by output channels. */
 export const conv2dSharedKernel = defineKernel<
-  Conv2dGeometry & { upsample: number; tile: SharedTile; add: boolean }
+  Conv2dGeometry & SharedTile & { upsample: number; add: boolean }
 >({
   label: "conv2d_shared",
   wgsl: `${conv2dSharedWgsl}\n${gemmNnWgsl}\n${quotientWgsl}`,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
-  constants: (_, { tile, upsample }) => ({ ...nnConstants(tile), SPREAD: upsample > 1 }),
-  extents: ({ x, y }, { kernel, stride, upsample, padding, tile, add }) => {
+  constants: (_, args) => ({ ...nnConstants(args), SPREAD: args.upsample > 1 }),
+  extents: ({ x, y }, { kernel, stride, upsample, padding, add, ...shared }) => {
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = y as number[];
     return [
       n!,
@@ -87,23 +87,27 @@ export const conv2dSharedKernel = defineKernel<
       stride,
       upsample,
       padding,
-      ceilDiv(co!, tile.columns),
-      sharedTiles(y!, upsample, tile),
+      ceilDiv(co!, shared.groupColumns),
+      sharedTiles(y!, upsample, shared),
       add ? 1 : 0,
     ];
   },
-  workgroups: ({ y }, { upsample, tile }) => tileGrid(sharedTiles(y!, upsample, tile)),
+  workgroups: ({ y }, args) => tileGrid(sharedTiles(y!, args.upsample, args)),
 });
 
 /** A tile's pixels have equal coordinates modulo `upsample`. */
-function sharedTiles([n, h, w, c]: Shape, upsample: number, tile: SharedTile): number {
+function sharedTiles(
+  [n, h, w, c]: Shape,
+  upsample: number,
+  { groupRows, groupColumns }: SharedTile,
+): number {
   let tiles = 0;
   for (let py = 0; py < upsample; py++) {
     for (let px = 0; px < upsample; px++) {
-      tiles += ceilDiv(n! * ceilDiv(h! - py, upsample) * ceilDiv(w! - px, upsample), tile.rows);
+      tiles += ceilDiv(n! * ceilDiv(h! - py, upsample) * ceilDiv(w! - px, upsample), groupRows);
     }
   }
-  return tiles * ceilDiv(c!, tile.columns);
+  return tiles * ceilDiv(c!, groupColumns);
 }
 
 export const conv2dDwKernel = defineKernel<
@@ -150,15 +154,15 @@ function dwLanes(
 
 /** The same by tiles in workgroup memory: taps and input channels by output channels. */
 export const conv2dDwSharedKernel = defineKernel<
-  Conv2dGeometry & { tile: SharedTile; splits: number }
+  Conv2dGeometry & SharedTile & { splits: number }
 >({
   label: "conv2d_dw_shared",
   wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", partial: "write" },
-  constants: (_, { tile }) => tnConstants(tile),
-  extents: ({ x, dy, partial }, { kernel, stride, padding, tile, splits }) => {
+  constants: (_, args) => tnConstants(args),
+  extents: ({ x, dy, partial }, { kernel, stride, padding, splits, ...shared }) => {
     const [, h, w, ci] = x as number[], [n, ho, wo, co] = dy as number[];
-    const pixels = n! * ho! * wo!, depth = depthOf(tile);
+    const pixels = n! * ho! * wo!, depth = depthOf(shared);
     return [
       h!,
       w!,
@@ -171,16 +175,19 @@ export const conv2dDwSharedKernel = defineKernel<
       padding,
       pixels,
       depth * ceilDiv(pixels, depth * splits),
-      ceilDiv(kernel * kernel * ci!, tile.rows),
-      ceilDiv(co!, tile.columns),
-      sharedDwTiles(partial!, tile),
+      ceilDiv(kernel * kernel * ci!, shared.groupRows),
+      ceilDiv(co!, shared.groupColumns),
+      sharedDwTiles(partial!, shared),
     ];
   },
-  workgroups: ({ partial }, { tile }) => tileGrid(sharedDwTiles(partial!, tile)),
+  workgroups: ({ partial }, args) => tileGrid(sharedDwTiles(partial!, args)),
 });
 
-function sharedDwTiles([splits, taps, ci, co]: Shape, tile: SharedTile): number {
-  return splits! * ceilDiv(taps! * ci!, tile.rows) * ceilDiv(co!, tile.columns);
+function sharedDwTiles(
+  [splits, taps, ci, co]: Shape,
+  { groupRows, groupColumns }: SharedTile,
+): number {
+  return splits! * ceilDiv(taps! * ci!, groupRows) * ceilDiv(co!, groupColumns);
 }
 
 /** `shape`: the packed weight's, [taps, ci, co], also where it is transposed. */

@@ -54,34 +54,34 @@ function tiles([rows, columns]: Shape, tile: Tile): number {
  * too: [batch, rows, depth] x [batch, depth, columns].
  */
 export const matmulSharedKernel = defineKernel<
-  { transposed: boolean; add: boolean; tile: SharedTile }
+  SharedTile & { transposed: boolean; add: boolean }
 >({
   label: "matmul_shared",
   wgsl: `${matmulSharedWgsl}\n${gemmNnWgsl}`,
   bindings: { a: "read", b: "read", bias: "read", y: "write" },
-  constants: (_, { transposed, add, tile }) => ({
-    ...nnConstants(tile),
-    TRANSPOSED: transposed,
-    BIAS: add,
+  constants: (_, args) => ({
+    ...nnConstants(args),
+    TRANSPOSED: args.transposed,
+    BIAS: args.add,
   }),
-  extents: ({ a, y }, { tile }) => {
+  extents: ({ a, y }, args) => {
     const [rows, columns] = y!.slice(-2) as [number, number];
     return [
       rows,
       a!.at(-1)! / 4,
       columns / 4,
-      ceilDiv(rows, tile.rows),
-      ceilDiv(columns, tile.columns),
-      sharedTiles(y!, tile),
+      ceilDiv(rows, args.groupRows),
+      ceilDiv(columns, args.groupColumns),
+      sharedTiles(y!, args),
     ];
   },
-  workgroups: ({ y }, { tile }) => tileGrid(sharedTiles(y!, tile)),
+  workgroups: ({ y }, args) => tileGrid(sharedTiles(y!, args)),
 });
 
 /** Tiles of matrices, [..., rows, columns]. */
-function sharedTiles(matrices: Shape, { rows, columns }: SharedTile): number {
-  const [height, width] = matrices.slice(-2) as [number, number];
-  return size(matrices.slice(0, -2)) * ceilDiv(height, rows) * ceilDiv(width, columns);
+function sharedTiles(matrices: Shape, { groupRows, groupColumns }: SharedTile): number {
+  const [rows, columns] = matrices.slice(-2) as [number, number];
+  return size(matrices.slice(0, -2)) * ceilDiv(rows, groupRows) * ceilDiv(columns, groupColumns);
 }
 
 /** Whether to add to the gradients that are there. Rows of a tile are groups of 4. */
@@ -122,30 +122,30 @@ export const matmulDbKernel: typeof matmulDwKernel = {
  * `splits` parts of the sum over n: dw [splits, batch, c, m], set or added to. All multiples of 4 but n.
  */
 export const matmulDwSharedKernel = defineKernel<
-  { tile: SharedTile; splits: number; add: boolean }
+  SharedTile & { splits: number; add: boolean }
 >({
   label: "matmul_dw_shared",
   wgsl: `${matmulDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", dw: "update" },
-  constants: (_, { tile }) => tnConstants(tile),
-  extents: ({ x, dy }, { tile, splits, add }) => {
+  constants: (_, args) => tnConstants(args),
+  extents: ({ x, dy }, { splits, add, ...shared }) => {
     const [n, c] = x!.slice(-2) as [number, number], m = dy!.at(-1)!;
-    const batch = size(x!.slice(0, -2)), depth = depthOf(tile);
+    const batch = size(x!.slice(0, -2)), depth = depthOf(shared);
     return [
       n,
       c / 4,
       m / 4,
       batch,
-      ceilDiv(c, tile.rows),
-      ceilDiv(m, tile.columns),
+      ceilDiv(c, shared.groupRows),
+      ceilDiv(m, shared.groupColumns),
       depth * ceilDiv(n, depth * splits),
-      sharedTiles([splits, batch, c, m], tile),
+      sharedTiles([splits, batch, c, m], shared),
       add ? 1 : 0,
     ];
   },
-  workgroups: ({ x, dy }, { tile, splits }) => {
+  workgroups: ({ x, dy }, args) => {
     const batch = size(x!.slice(0, -2));
-    return tileGrid(sharedTiles([splits, batch, x!.at(-1)!, dy!.at(-1)!], tile));
+    return tileGrid(sharedTiles([args.splits, batch, x!.at(-1)!, dy!.at(-1)!], args));
   },
 });
 

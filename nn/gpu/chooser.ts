@@ -68,12 +68,13 @@ const TUNING: Record<Driver, Tuning> = {
 };
 
 /** A 3x3 convolution by tiles and matrix products: see shaders/winograd.ts. */
-export interface WinogradChoice {
+export interface WinogradChoice extends Partial<Omit<SharedTile, "tile">> {
   algorithm: "winograd";
-  /** Tiles by groups of 4 output channels that a lane of the products makes. */
+  /**
+   * Tiles, or input channels, by groups of 4 output channels that a lane of the products makes; through
+   * workgroup memory where it is said what a workgroup makes.
+   */
   tile: Tile;
-  /** Instead, the products go through workgroup memory, by such tiles. */
-  shared?: SharedTile;
   /** Of a batch's tiles, about so many go at a time: fewer take less memory, and stay in caches. */
   tiles: number;
 }
@@ -84,13 +85,13 @@ export interface WinogradChoice {
  */
 export type ConvChoice =
   | { algorithm: "direct"; tile: Tile }
-  | { algorithm: "shared"; tile: SharedTile }
+  | { algorithm: "shared" } & SharedTile
   | WinogradChoice;
 
 /** How a weight gradient is computed; `splits`: parts its sum is cut into, of tiles those at a time. */
 export type WeightGradientChoice =
   | { algorithm: "direct"; tile: Tile; splits: number }
-  | { algorithm: "shared"; tile: SharedTile; splits: number }
+  | { algorithm: "shared"; splits: number } & SharedTile
   | WinogradChoice & { splits: number };
 
 /** Extents of a convolution; of a data gradient, from `co` to `ci` channels. */
@@ -118,7 +119,7 @@ export function defaultConv(
 ): ConvChoice {
   if (algorithm === "winograd" && canBeWinograd(shape)) return winogradChoice(driver, shape);
   const [, to] = channelsOf(shape);
-  if (algorithm === "shared") return { algorithm, tile: sharedTile(pixelsOf(shape), to) };
+  if (algorithm === "shared") return { algorithm, ...sharedTile(pixelsOf(shape), to) };
   return { algorithm: "direct", tile: { rows: TUNING[driver].convRows, columns: columnsOf(to) } };
 }
 
@@ -164,12 +165,12 @@ export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
   );
   const choices = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
   if (driver === "gpu") {
-    const shared = SHARED_TILES.filter(({ columns }) => columns < to + 32);
-    choices.push(...shared.map((tile): ConvChoice => ({ algorithm: "shared", tile })));
+    const shared = SHARED_TILES.filter(({ groupColumns }) => groupColumns < to + 32);
+    choices.push(...shared.map((shared): ConvChoice => ({ algorithm: "shared", ...shared })));
   }
   if (!canBeWinograd(shape)) return choices;
   const choice = winogradChoice(driver, shape);
-  const rows = choice.shared ? [choice.tile.rows] : [4, 6, 8];
+  const rows = choice.groupRows ? [choice.tile.rows] : [4, 6, 8];
   return [
     ...choices,
     ...rows.map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
@@ -208,16 +209,11 @@ function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
   const [, to] = channelsOf(shape);
   const { convRows: rows } = TUNING[driver];
   const tiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
-  const choice: WinogradChoice = {
-    algorithm: "winograd",
-    tile: { rows, columns: columnsOf(to) },
-    tiles,
-  };
   const atATime = Math.min(tiles, winogradTilesOf(shape));
-  if (driver === "gpu" && fillsSharedTile(atATime, to)) {
-    choice.shared = sharedTile(atATime, to, PLACES);
-  }
-  return choice;
+  const lane = driver === "gpu" && fillsSharedTile(atATime, to)
+    ? sharedTile(atATime, to, PLACES)
+    : { tile: { rows, columns: columnsOf(to) } };
+  return { algorithm: "winograd", ...lane, tiles };
 }
 
 function winogradWeightGradientChoice(
@@ -232,13 +228,7 @@ function winogradWeightGradientChoice(
     const shared = sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
     const lanes = PLACES * sharedLanes(shared, ci, co);
     const splits = Math.min(ceilDiv(tiles, 64), ceilDiv(winogradDwLanes, lanes));
-    return {
-      algorithm: "winograd",
-      tile: { rows: 1, columns: 1 },
-      shared,
-      tiles: winogradTiles,
-      splits,
-    };
+    return { algorithm: "winograd", ...shared, tiles: winogradTiles, splits };
   }
   // Larger tiles take longer to compile than they save.
   const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co, 2) };
@@ -263,15 +253,15 @@ function winogradTilesOf({ n, h, w }: ConvShape): number {
  * where the product is small, and for adapters with few registers (Intel).
  */
 const SHARED_TILES: readonly SharedTile[] = [
-  { rows: 128, columns: 128, lane: { rows: 8, columns: 2 } },
-  { rows: 128, columns: 64, lane: { rows: 8, columns: 2 } },
-  { rows: 64, columns: 64, lane: { rows: 8, columns: 2 } },
-  { rows: 64, columns: 64, lane: { rows: 4, columns: 2 } },
-  { rows: 64, columns: 64, lane: { rows: 4, columns: 1 } },
-  { rows: 64, columns: 32, lane: { rows: 8, columns: 1 } },
-  { rows: 64, columns: 32, lane: { rows: 4, columns: 1 } },
-  { rows: 64, columns: 16, lane: { rows: 4, columns: 1 } },
-  { rows: 32, columns: 32, lane: { rows: 4, columns: 1 } },
+  { groupRows: 128, groupColumns: 128, tile: { rows: 8, columns: 2 } },
+  { groupRows: 128, groupColumns: 64, tile: { rows: 8, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 8, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 4, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 4, columns: 1 } },
+  { groupRows: 64, groupColumns: 32, tile: { rows: 8, columns: 1 } },
+  { groupRows: 64, groupColumns: 32, tile: { rows: 4, columns: 1 } },
+  { groupRows: 64, groupColumns: 16, tile: { rows: 4, columns: 1 } },
+  { groupRows: 32, groupColumns: 32, tile: { rows: 4, columns: 1 } },
 ];
 
 /**
@@ -287,16 +277,18 @@ function sharedTile(rows: number, columns: number, batch = 1): SharedTile {
   // Narrow tiles load more, but not if many columns of wide ones were empty.
   const padded = (width: number) => width * ceilDiv(columns, width);
   const width = [64, 32].find((width) => padded(width) < 1.25 * padded(width / 2)) ?? 16;
-  const tiles = SHARED_TILES.filter((tile) =>
-    tile.rows <= 64 && tile.columns === Math.min(tile.rows, width)
+  const tiles = SHARED_TILES.filter(({ groupRows, groupColumns }) =>
+    groupRows <= 64 && groupColumns === Math.min(groupRows, width)
   );
-  return tiles.find((tile) => batch * sharedLanes(tile, rows, columns) >= TUNING.gpu.matmulLanes) ??
+  const wanted = TUNING.gpu.matmulLanes;
+  return tiles.find((shared) => batch * sharedLanes(shared, rows, columns) >= wanted) ??
     tiles.at(-1)!;
 }
 
 /** Lanes that make one product [rows, columns]. */
-function sharedLanes(tile: SharedTile, rows: number, columns: number): number {
-  return ceilDiv(rows, tile.rows) * ceilDiv(columns, tile.columns) * lanesOf(tile);
+function sharedLanes(shared: SharedTile, rows: number, columns: number): number {
+  const { groupRows, groupColumns } = shared;
+  return ceilDiv(rows, groupRows) * ceilDiv(columns, groupColumns) * lanesOf(shared);
 }
 
 function sharedWeightGradientChoice(
@@ -306,9 +298,9 @@ function sharedWeightGradientChoice(
   const pixels = pixelsOf(shape), rows = kernel ** 2 * ci;
   // Splits make up for lanes that lack, down to 128 pixels each.
   const most = ceilDiv(pixels, 128);
-  const tile = sharedTile(rows, co, most);
-  const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(tile, rows, co));
-  return { algorithm: "shared", tile, splits: Math.min(most, wanted) };
+  const shared = sharedTile(rows, co, most);
+  const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(shared, rows, co));
+  return { algorithm: "shared", ...shared, splits: Math.min(most, wanted) };
 }
 
 function directWeightGradientChoice(

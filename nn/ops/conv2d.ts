@@ -154,8 +154,8 @@ function convolve(
   const inputs = { x, weight, addend: addend ?? x };
   const args = { ...geometry, add: addend !== undefined };
   return choice.algorithm === "shared"
-    ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y
-    : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, tile: choice.tile }).y;
+    ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, ...choice }).y
+    : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, ...choice }).y;
 }
 
 /** A weight gradient's parts, [splits, taps, ci, co], by the kernel chosen. */
@@ -163,14 +163,13 @@ function weightGradient(
   tape: Tape,
   x: Tensor,
   dy: Tensor,
-  { splits, ...choice }: Exclude<WeightGradientChoice, WinogradChoice>,
+  choice: Exclude<WeightGradientChoice, WinogradChoice>,
   geometry: Conv2dGeometry,
 ): Tensor {
-  const outputs = { partial: [splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
-  const args = { ...geometry, splits };
+  const outputs = { partial: [choice.splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
   return choice.algorithm === "shared"
-    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...args, tile: choice.tile }).partial
-    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...args, tile: choice.tile }).partial;
+    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial
+    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial;
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

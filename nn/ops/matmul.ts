@@ -64,7 +64,7 @@ export function product(
   const whole = shape.every((extent) => extent % 4 === 0);
   const shared = whole && matmulSharedTile(tuning, n, columns, depth, transposed);
   return shared
-    ? tape.run(matmulSharedKernel, inputs, outputs, { transposed, add, tile: shared }).y
+    ? tape.run(matmulSharedKernel, inputs, outputs, { transposed, add, ...shared }).y
     : tape.run(matmulKernel, inputs, outputs, {
       shape,
       transposed,
@@ -80,7 +80,7 @@ function rightGradient(tape: Tape, x: Tensor, dy: Tensor): Tensor {
   const shared = matmulDwSharedTile(tuning, c, m, n);
   return shared
     ? tape.run(matmulDbSharedKernel, { x, dy }, { dw: [c, m] }, {
-      tile: shared,
+      ...shared,
       splits: 1,
       add: false,
     }).dw

@@ -12,6 +12,7 @@ import {
   winogradProductSharedKernel,
   winogradWeightKernel,
 } from "../../shaders/winograd.ts";
+import type { SharedTile } from "../../shaders/shared_tile.ts";
 import { ceilDiv, type Shape } from "../../shaders/kernel.ts";
 import type { WinogradChoice } from "../gpu/chooser.ts";
 import type { Tape } from "../tape.ts";
@@ -30,7 +31,7 @@ import type { Tensor } from "../tensor.ts";
 export function winogradConv2d(
   tape: Tape,
   { x, packed, addend }: { x: Tensor; packed: Tensor; addend?: Tensor },
-  { tile, shared, tiles }: WinogradChoice,
+  { tiles, ...choice }: WinogradChoice,
 ): Tensor {
   const [, ci, co] = packed.shape as [number, number, number];
   const { u } = tape.run(winogradWeightKernel, { packed }, { u: [PLACES, ci, co] }, undefined);
@@ -39,13 +40,13 @@ export function winogradConv2d(
     const part = (map: Tensor) => tape.part(map, first, count);
     const v = transformed(tape, part(x));
     const m = [PLACES, v.shape[1]!, co];
-    const product = shared
+    const product = isShared(choice)
       ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: m }, {
         transposed: false,
         add: false,
-        tile: shared,
+        ...choice,
       }).y
-      : tape.run(winogradProductKernel, { v, u }, { m }, { tile }).m;
+      : tape.run(winogradProductKernel, { v, u }, { m }, choice).m;
     tape.run(
       winogradOutputKernel,
       { m: product, addend: addend ? part(addend) : product, y: part(y) },
@@ -67,7 +68,7 @@ export function winogradWeightGradient(
   tape: Tape,
   x: Tensor,
   dy: Tensor,
-  { tile, shared, tiles, splits }: WinogradChoice & { splits: number },
+  { tiles, splits, ...choice }: WinogradChoice & { splits: number },
 ): Tensor {
   const ci = x.shape[3]!, co = dy.shape[3]!;
   const shape = [PLACES, ci, co];
@@ -82,15 +83,22 @@ export function winogradWeightGradient(
       undefined,
     );
     const args = { splits, add: first > 0 };
-    if (shared) {
+    if (isShared(choice)) {
       const inputs = { x: v, dy: z, dw: partial };
-      tape.run(winogradDwSharedKernel, inputs, {}, { ...args, tile: shared });
-    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { ...args, tile });
+      tape.run(winogradDwSharedKernel, inputs, {}, { ...args, ...choice });
+    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { ...args, ...choice });
   }
   const d = splits > 1
     ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
     : partial;
   return tape.run(winogradGradientKernel, { d }, { dw: [9, ci, co] }, undefined).dw;
+}
+
+/** Whether the products go through workgroup memory. */
+function isShared<Choice extends Partial<SharedTile>>(
+  choice: Choice,
+): choice is Choice & SharedTile {
+  return choice.groupRows !== undefined;
 }
 
 function transformed(tape: Tape, x: Tensor): Tensor {

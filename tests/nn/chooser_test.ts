@@ -39,15 +39,12 @@ Deno.test("GPUs are offered tiles that fit the workgroup memory that WebGPU guar
   for (const shape of shapes) {
     const constants = shape.pass === "dw" ? tnConstants : nnConstants;
     for (const choice of [standard("gpu", shape), ...candidates("gpu", shape)]) {
-      const tile = choice.algorithm === "shared"
-        ? choice.tile
-        : choice.algorithm === "winograd"
-        ? choice.shared
-        : undefined;
-      if (!tile) continue;
+      if (choice.algorithm === "direct") continue;
+      const { tile, groupRows, groupColumns } = choice;
+      if (!groupRows || !groupColumns) continue;
       offered++;
-      const { LANES } = constants(tile) as Record<string, number>; // throws where it does not fit
-      assert(LANES! >= 64 && LANES! <= 256, JSON.stringify(tile));
+      const { LANES } = constants({ tile, groupRows, groupColumns }) as Record<string, number>; // throws where it does not fit
+      assert(LANES! >= 64 && LANES! <= 256, JSON.stringify(choice));
     }
   }
   assert(offered > 50, `${offered}`);
@@ -78,7 +75,7 @@ Deno.test("software adapters are not offered workgroup memory", () => {
   for (const shape of shapes) {
     for (const choice of [standard("lavapipe", shape), ...candidates("lavapipe", shape)]) {
       assert(choice.algorithm !== "shared", JSON.stringify(choice));
-      assert(choice.algorithm !== "winograd" || !choice.shared, JSON.stringify(choice));
+      assert(choice.algorithm !== "winograd" || !choice.groupRows, JSON.stringify(choice));
     }
   }
   assertEquals(matmulSharedTile({ driver: "lavapipe" }, 1024, 1024, 1024), undefined);
@@ -94,9 +91,9 @@ Deno.test("transformed tiles at a time stay within what can be bound", () => {
 
 Deno.test("a tile that lanes cannot share equally is refused", () => {
   const tile = (rows: number, columns: number, down: number, across: number): SharedTile => ({
-    rows,
-    columns,
-    lane: { rows: down, columns: across },
+    groupRows: rows,
+    groupColumns: columns,
+    tile: { rows: down, columns: across },
   });
   const refused = [
     tile(60, 64, 8, 2), // rows for half a lane
@@ -106,7 +103,7 @@ Deno.test("a tile that lanes cannot share equally is refused", () => {
   ];
   for (const wrong of refused) {
     const { message } = assertThrows(() => nnConstants(wrong), RangeError);
-    assert(message.includes(`tiles of ${wrong.rows}x${wrong.columns} by`), message);
+    assert(message.includes(`tiles of ${wrong.groupRows}x${wrong.groupColumns} by`), message);
   }
   // Rows of a lane go by fours where the left operand is transposed.
   nnConstants(tile(64, 64, 2, 2));

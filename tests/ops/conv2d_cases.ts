@@ -105,7 +105,9 @@ async function labels(
   tape.setGradient(y, tape.input("dy", y.shape));
   tape.backward();
   store.destroy();
-  return tape.dispatches.map(({ label }) => label).filter((label) => label.startsWith("conv2d"));
+  return tape.dispatches.map(({ label }) => label).filter((label) =>
+    /^(conv2d|winograd_(product|dw)(_|$))/.test(label)
+  );
 }
 
 const denseCases = DENSE.map((
@@ -145,7 +147,7 @@ const SHARED: [
 
 /** Rows by columns of a workgroup and of a lane. */
 function sharedTile(rows: number, columns: number, down: number, across: number): SharedTile {
-  return { rows, columns, lane: { rows: down, columns: across / 4 } };
+  return { groupRows: rows, groupColumns: columns, tile: { rows: down, columns: across / 4 } };
 }
 
 const sharedCases: OpCase[] = [
@@ -159,17 +161,18 @@ const sharedCases: OpCase[] = [
         () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
       ),
   })),
-  ...SHARED.map(([shape, co, kernel, stride, padding, tile, splits]): OpCase => ({
-    name: `conv2d() by ${tile.rows}x${tile.columns} in workgroup memory, ${tile.lane.rows}x` +
+  ...SHARED.map(([shape, co, kernel, stride, padding, shared, splits]): OpCase => ({
+    name:
+      `conv2d() by ${shared.groupRows}x${shared.groupColumns} in workgroup memory, ${shared.tile.rows}x` +
       `${
-        4 * tile.lane.columns
+        4 * shared.tile.columns
       } a lane, agrees with float64 for k${kernel} s${stride} [${shape}] to ` +
       `${co}`,
     run: async (gpu) => {
       const conv = { kernel, stride, padding };
       const [n, h, w, ci] = shape;
       const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...conv };
-      const choice = { algorithm: "shared", tile } as const;
+      const choice = { algorithm: "shared", ...shared } as const;
       gpu.tuning.pin({
         [shapeKey({ pass: "forward", ...extents })]: choice,
         [shapeKey({ pass: "dx", ...extents })]: choice,
@@ -236,19 +239,21 @@ const TILED_SHARED: [
 ];
 
 const tiledSharedCases = TILED_SHARED.map(([shape, co, shared, tiles, splits]): OpCase => ({
-  name: `conv2d() by tiles, ${shared.rows}x${shared.columns} in workgroup memory, agrees with ` +
+  name:
+    `conv2d() by tiles, ${shared.groupRows}x${shared.groupColumns} in workgroup memory, agrees with ` +
     `float64 for [${shape}] to ${co}`,
   run: async (gpu) => {
     const [n, h, w, ci] = shape;
     const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
-    const tile = { rows: 1, columns: 1 };
-    const choice = { algorithm: "winograd", tile, shared, tiles } as const;
+    const choice = { algorithm: "winograd", ...shared, tiles } as const;
     gpu.tuning.pin({
       [shapeKey({ pass: "forward", ...extents })]: choice,
       [shapeKey({ pass: "dx", ...extents })]: choice,
       [shapeKey({ pass: "dw", ...extents })]: { ...choice, splits },
     });
     await checkDense(gpu, shape, { co, ...SAME }, tiledTolerance);
+    const dispatched = new Set(await labels(gpu, shape, { co, ...SAME }));
+    assertEquals([...dispatched], ["winograd_product_shared", "winograd_dw_shared"]);
   },
 }));
 const tolerances = { direct: f32Tolerance, shared: f32Tolerance, winograd: tiledTolerance };
