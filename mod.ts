@@ -3,7 +3,26 @@
  *
  * @module
  */
+export {
+  autotune,
+  type AutotuneOptions,
+  type TunedChoice,
+  type TunedChoices,
+  type TuningRecord,
+} from "./nn/gpu/autotune.ts";
+export { choicesOf, type ChoiceStore, pinRemembered } from "./nn/gpu/choice_store.ts";
+export type { ConvShape } from "./nn/gpu/chooser.ts";
 export { Gpu, type GpuOptions } from "./nn/gpu/gpu.ts";
+export { IndexedDbChoices } from "./nn/gpu/indexed_db_choices.ts";
+export {
+  type Choice,
+  type Choices,
+  type ConvUse,
+  describeChoice,
+  shapeKey,
+  Tuning,
+} from "./nn/gpu/tuning.ts";
+export { tuningKey } from "./nn/gpu/tuning_key.ts";
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape } from "./nn/tape.ts";
@@ -36,6 +55,7 @@ export { matmul } from "./nn/ops/matmul.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
 export { sgd } from "./nn/optim/sgd.ts";
 
+export { type ConvolutionWork, convolutionWork, shapesOf } from "./dvn/convolution_work.ts";
 export type { NetworkCost } from "./dvn/costs.ts";
 export type { ImageSet, TaskData } from "./dvn/data.ts";
 export type { NetworkScore, TrainEvent } from "./dvn/events.ts";

@@ -12,6 +12,7 @@ import {
   loadTinyImageNet,
   selectClasses,
   splitValidation,
+  type TaskData,
 } from "../mod.ts";
 import { type Archive, CIFAR_10, CIFAR_100, STL_10, TINY_IMAGENET } from "../datasets/archives.ts";
 import type { Dataset, ImageSet } from "../datasets/image_set.ts";
@@ -67,6 +68,16 @@ const DATASETS: Readonly<Record<string, Entry>> = {
   },
 };
 
+/** Pictures and classes of each dataset. */
+const SIZES: Readonly<Record<string, { side: number; channels: number; classes: number }>> = {
+  digits: { side: 8, channels: 1, classes: 10 },
+  "cifar-10": { side: 32, channels: 3, classes: 10 },
+  "cifar-100": { side: 32, channels: 3, classes: 100 },
+  "cifar-100-coarse": { side: 32, channels: 3, classes: 20 },
+  "stl-10": { side: 96, channels: 3, classes: 10 },
+  "tiny-imagenet": { side: 64, channels: 3, classes: 200 },
+};
+
 /** All that can be fetched. */
 export const archives: readonly Archive[] = [
   ...new Set(Object.values(DATASETS).flatMap(({ archive }) => archive ?? [])),
@@ -117,12 +128,7 @@ export async function loadTasks(
   const result: Record<string, TaskImages> = {};
   for (const [i, { name, dataset, classes }] of tasks.entries()) {
     const data = contents.get(entries[i]!)![dataset]!;
-    const last = data.classes.length - 1;
-    if (classes?.some((label) => label > last)) {
-      throw new UsageError(
-        `tasks[${i}].classes: ${dataset} has classes 0 to ${last}, got [${classes}]`,
-      );
-    }
+    checkClasses(i, dataset, classes, data.classes.length);
     const selected = classes ? selectClasses(data, classes) : data;
     const task = limit ? limitImages(selected, limit) : selected;
     result[name] = reportedEpoch === "last"
@@ -130,6 +136,36 @@ export async function loadTasks(
       : holdOut(name, task, reportedEpoch.validation, seed);
   }
   return result;
+}
+
+/**
+ * Stands in for what {@linkcode loadTasks} gives, where only sizes count: no files are needed, and each
+ * picture is black.
+ *
+ * @throws {UsageError} If a dataset or a class does not exist.
+ */
+export function blankTasks({ tasks }: Pick<Scenario, "tasks">): Record<string, TaskData> {
+  const blank = { length: 1, read: () => {} };
+  return Object.fromEntries(tasks.map(({ name, dataset, classes }, i) => {
+    findEntry(dataset, `tasks[${i}].dataset`);
+    const { side, channels, classes: count } = SIZES[dataset]!;
+    checkClasses(i, dataset, classes, count);
+    const names = Array.from({ length: classes?.length ?? count }, (_, label) => `${label}`);
+    const size = { height: side, width: side, channels, maximum: 255 };
+    return [name, { ...size, classes: names, train: blank, validation: blank, test: blank }];
+  }));
+}
+
+function checkClasses(
+  task: number,
+  dataset: string,
+  classes: readonly number[] | undefined,
+  count: number,
+): void {
+  if (!classes?.some((label) => label >= count)) return;
+  throw new UsageError(
+    `tasks[${task}].classes: ${dataset} has classes 0 to ${count - 1}, got [${classes}]`,
+  );
 }
 
 /** @throws {UsageError} If a class has too few pictures. */

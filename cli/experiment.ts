@@ -33,6 +33,7 @@ import { RunFolder } from "./run_folder.ts";
 import { chooseScenario, SCALE_FLAG, type ScenarioChoice } from "./scenario_choice.ts";
 import { alignColumns } from "./table.ts";
 import { describeTasks, holdOut, quote } from "./train_run.ts";
+import { NO_TUNING_FLAG, useRemembered } from "./tuning_file.ts";
 
 const OUT_FOLDER = "experiments";
 
@@ -45,6 +46,7 @@ const FLAGS = {
   data: { value: "DIR", help: `holds the datasets (${DATA_FOLDER})` },
   out: { value: "DIR", help: `where the experiment's folder is made (${OUT_FOLDER})` },
   list: { help: "say what is done and what is not, and do nothing" },
+  "no-tuning": NO_TUNING_FLAG,
   ...COMMON_FLAGS,
 } as const satisfies Record<string, Flag>;
 
@@ -82,6 +84,7 @@ interface Experiment {
   data: string;
   /** To go on with it. */
   command: string;
+  "no-tuning": boolean;
 }
 
 /** @returns The exit code. */
@@ -119,6 +122,7 @@ async function readExperiment(
     cells: grid(methods, readSeeds(flags.seeds ?? "3")),
     folder: new ExperimentFolder(`${flags.out ?? OUT_FOLDER}/${choice.scenario.name}`),
     data: flags.data ?? DATA_FOLDER,
+    "no-tuning": flags["no-tuning"],
     command: `deno task experiment ${args.filter((arg) => arg !== "--").map(quote).join(" ")}`,
   };
 }
@@ -139,6 +143,7 @@ async function run(experiment: Experiment): Promise<number> {
     const { line } = await prepareAdapter();
     const gpu = await Gpu.open({ limits: "max" });
     try {
+      await useRemembered(gpu, experiment);
       await folder.begin(about);
       console.log(line); // and nothing before: what is wrong is said in one line
       if (scaled) console.log(scaled);

@@ -30,6 +30,7 @@ import {
 } from "./images.ts";
 import { detectInk, type Ink, readInk } from "./ink.ts";
 import { RunFolder, why } from "./run_folder.ts";
+import { NO_TUNING_FLAG, useRemembered } from "./tuning_file.ts";
 
 const FLAGS = {
   run: { value: "DIR", help: "the run's folder, such as runs/digits-seed1" },
@@ -46,6 +47,7 @@ const FLAGS = {
       "for digits, if not given, it is seen from each picture",
   },
   json: { help: "print one JSON object" },
+  "no-tuning": NO_TUNING_FLAG,
   ...COMMON_FLAGS,
 } as const satisfies Record<string, Flag>;
 
@@ -103,6 +105,7 @@ export async function main(args: string[]): Promise<number> {
   const { line } = await prepareAdapter();
   const gpu = await Gpu.open();
   try {
+    await useRemembered(gpu, flags);
     const net = await load(gpu, weights, run);
     const task = chooseTask(net.taskNames, flags.task);
     const network = chooseNetwork(net, task, choice);

@@ -35,6 +35,7 @@ import {
   quote,
   trainRun,
 } from "./train_run.ts";
+import { NO_TUNING_FLAG, useRemembered } from "./tuning_file.ts";
 
 const FLAGS = {
   method: { value: "NAME", help: `how to train, one of those below (${dvnMethod.name})` },
@@ -50,6 +51,7 @@ const FLAGS = {
   "print-scenario": {
     help: "print the scenario as JSON, to edit, and do nothing",
   },
+  "no-tuning": NO_TUNING_FLAG,
   ...COMMON_FLAGS,
 } as const satisfies Record<string, Flag>;
 
@@ -121,6 +123,7 @@ export async function main(args: string[]): Promise<number> {
   const { line } = await prepareAdapter();
   const gpu = await Gpu.open({ limits: "max" });
   try {
+    await useRemembered(gpu, flags);
     const net = await createNetwork(gpu, job.run, data);
     const folder = await job.folder();
     console.log(line); // and nothing before: what is wrong is said in one line

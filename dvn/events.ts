@@ -32,6 +32,8 @@ export type TrainEvent =
     /** GPU memory held by the run's first phase, in bytes. */
     bytesHeld: number;
     pipelines: number;
+    /** Convolution passes whose kernels were measured or pinned, not chosen by default. */
+    tunedShapes?: number;
     /** Seconds spent building plans and pipelines. */
     buildSeconds: number;
   }

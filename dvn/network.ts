@@ -226,6 +226,7 @@ export class DeepVirtualNetwork {
         tasks: JSON.stringify(this.tasks),
         orders: JSON.stringify(this.hierarchies.map(({ order }) => order)),
         adapter: this.gpu.describe(),
+        choices: JSON.stringify(this.gpu.tuning.choices),
         ...metadata,
       },
     });

@@ -1,3 +1,4 @@
+import { tuningKey } from "../nn/gpu/tuning_key.ts";
 import { Random } from "../nn/random.ts";
 import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
@@ -30,7 +31,10 @@ export interface TrainOptions {
    * eq. (4), or (6) for tasks that arrive one after another.
    */
   run?: Run;
-  /** Go on from here, bit for bit as if the run had not stopped (same adapter). */
+  /**
+   * Go on from here, bit for bit as if the run had not stopped (same adapter): with the kernels that the
+   * run had chosen, whatever was measured since.
+   */
   resume?: CheckpointFiles;
   /** Epochs between checkpoints. Default: none but the last. */
   checkpointEvery?: number;
@@ -107,6 +111,8 @@ class Trainer {
   readonly #start = performance.now();
   #current: CurrentPhase | undefined;
   #step = 0;
+  /** Ends the run's record of the kernels it uses. */
+  #leaveTuning = () => {};
 
   constructor(
     readonly net: DeepVirtualNetwork,
@@ -188,6 +194,7 @@ class Trainer {
   async *run(): AsyncGenerator<TrainEvent, void, void> {
     const { options } = this;
     const resumed = options.resume ? this.#restore(options.resume) : undefined;
+    this.#enterTuning(resumed?.metadata);
     const firstStep = this.#step;
     for (const [index, phase] of this.#phases.entries()) {
       const isLast = phase.end === this.#steps;
@@ -216,7 +223,7 @@ class Trainer {
    */
   async #begin(phase: PlannedPhase, resumed: SafeTensors | undefined): Promise<void> {
     const { net } = this;
-    this.destroy();
+    this.#endPhase();
     if (!resumed) {
       for (const { from, to } of phase.copies ?? []) await net.copyTask(from, to);
       net.store.clearMomentum();
@@ -368,6 +375,7 @@ class Trainer {
       networks: net.costs(),
       bytesHeld: net.gpu.bytesHeld,
       pipelines: net.gpu.pipelineCount,
+      tunedShapes: net.gpu.tuning.pinnedCount,
       buildSeconds: this.#seconds,
     };
   }
@@ -456,7 +464,12 @@ class Trainer {
     tensors.set("counters", { shape: [sums.length], data: sums });
     const state = encodeSafeTensors({
       tensors,
-      metadata: { ...metadata, ...best ? { bestAccuracy: `${best.accuracy}` } : {} },
+      metadata: {
+        ...metadata,
+        ...best ? { bestAccuracy: `${best.accuracy}` } : {},
+        tunedFor: tuningKey(this.net.gpu),
+        tuning: JSON.stringify(this.net.gpu.tuning.state),
+      },
     });
     return { type: "checkpoint", step, epoch: this.#epoch(step), reason, weights, state };
   }
@@ -493,8 +506,20 @@ class Trainer {
     return training;
   }
 
-  /** Frees what the current phase holds. */
+  /** From here on the run's choices of kernels are its own; a resumed one's are those that it had. */
+  #enterTuning({ tuning, tunedFor }: SafeTensors["metadata"] = {}): void {
+    const { gpu } = this.net;
+    const isOurs = tuning && tunedFor === tuningKey(gpu); // of another adapter, they mean nothing
+    this.#leaveTuning = gpu.tuning.begin(isOurs ? JSON.parse(tuning) : undefined);
+  }
+
+  /** Frees what the current phase holds, and lets the device choose its kernels as before. */
   destroy(): void {
+    this.#endPhase();
+    this.#leaveTuning();
+  }
+
+  #endPhase(): void {
     if (!this.#current) return;
     const { updates, counters, recalibrations, evaluators, old, best } = this.#current;
     for (const { plan } of updates.flat()) plan.destroy();

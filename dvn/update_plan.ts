@@ -25,8 +25,6 @@ export function shownTask({ task, images }: LossTerm): number {
 /**
  * Records and compiles an update.
  *
- * @param old The network as it was when the phase began, for losses that compare with it.
- * @param counters Gives those of a network, for its losses to add to.
  * @throws {RangeError} As {@linkcode checkLosses}; or if a loss compares with the old network, and
  *   there is none.
  */
@@ -34,14 +32,30 @@ export async function compileUpdate(
   label: string,
   net: DeepVirtualNetwork,
   losses: readonly LossTerm[],
-  { old, frozen, counters }: {
-    old?: DeepVirtualNetwork;
-    frozen: Phase["frozen"];
-    counters: (tape: Tape, loss: LossTerm) => Tensor;
-  },
+  context: UpdateContext,
 ): Promise<UpdatePlan> {
   checkLosses(net, losses);
   const tape = new Tape(net.gpu);
+  const inputs = recordUpdate(tape, net, losses, context);
+  return { plan: await tape.compile(label), ...inputs };
+}
+
+/** What an update needs of the phase that it is part of. */
+interface UpdateContext {
+  /** The network as it was when the phase began, for losses that compare with it. */
+  old?: DeepVirtualNetwork;
+  frozen: Phase["frozen"];
+  /** Gives those of a network, for its losses to add to. */
+  counters: (tape: Tape, loss: LossTerm) => Tensor;
+}
+
+/** Records some losses, forward and backward, and the change of the weights. */
+export function recordUpdate(
+  tape: Tape,
+  net: DeepVirtualNetwork,
+  losses: readonly LossTerm[],
+  { old, frozen, counters }: UpdateContext,
+): Omit<UpdatePlan, "plan"> {
   const { batchSize } = net.scenario.training;
   const hyper = tape.input("learning rate, momentum, weight decay", [3]);
   const batches = [...new Set(losses.map(shownTask))].map((shown) => {
@@ -59,7 +73,7 @@ export async function compileUpdate(
     return { task: shown, input, labels };
   });
   sgd(tape, net.store, hyper, frozen);
-  return { plan: await tape.compile(label), hyper, batches };
+  return { hyper, batches };
 }
 
 /** Records some losses of one task on one batch of images, forward and backward. */

@@ -8,7 +8,7 @@ import { type BatchInput, recordImages, recordInput } from "./batch_input.ts";
 import type { TaskInfo } from "./task_info.ts";
 
 /** Images that {@linkcode VirtualNetwork.predict} classifies at once; a single one has its own plan. */
-const PREDICT_BATCH = 32;
+export const PREDICT_BATCH = 32;
 
 /** Images of a run of {@linkcode VirtualNetwork.measure}, and the runs it takes the median of. */
 const MEASURED_BATCH = 128;

@@ -3,7 +3,7 @@ import type { Gpu } from "../../nn/gpu/gpu.ts";
 import { compilePlan, type Plan } from "../../nn/gpu/plan.ts";
 import { rows } from "../../nn/init.ts";
 import { batchNorm } from "../../nn/ops/batch_norm.ts";
-import { conv2d } from "../../nn/ops/conv2d.ts";
+import { recordConvPass } from "../../nn/ops/conv_pass.ts";
 import { matmul } from "../../nn/ops/matmul.ts";
 import { ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
@@ -72,35 +72,15 @@ export async function convJob(gpu: Gpu, work: Conv): Promise<Job> {
     { decay: true, layout: { taps, inWidths: [ci], outWidths: [co] } },
   );
   await store.allocate();
-  const record = (needsDx: boolean) => {
-    const tape = new Tape(gpu);
-    const x = operands.tensor(tape, "x", [batch, size, size, ci], OP_SEEDS.x);
-    x.needsGradient = needsDx;
-    const padding = (kernel - 1) / 2;
-    const y = conv2d(tape, store, x, weight, { kernel, stride, padding });
-    const forward = tape.dispatches.length;
-    if (pass === "forward") return { dispatches: tape.dispatches, result: tape.output(y) };
-    tape.setGradient(y, operands.tensor(tape, "dy", y.shape, OP_SEEDS.dy));
-    tape.backward();
-    const dx = tape.gradient(x);
-    return {
-      dispatches: tape.dispatches.slice(forward),
-      result: dx ? tape.output(dx) : undefined,
-    };
-  };
-  let { dispatches, result } = record(pass === "dx");
-  if (pass === "dx") {
-    // The weight's gradient cannot be turned off: take away what computes it.
-    const labels = (all: typeof dispatches) => all.map(({ label }) => label).join();
-    const dw = record(false).dispatches;
-    if (labels(dispatches.slice(0, dw.length)) !== labels(dw)) {
-      throw new Error(
-        `conv2d records ${labels(dispatches)} backward and ${labels(dw)} where no dx is wanted; ` +
-          "mend this benchmark, which takes the former to begin with the latter",
-      );
-    }
-    dispatches = dispatches.slice(dw.length);
-  }
+  const padding = (kernel - 1) / 2;
+  const shape = { pass, n: batch, h: size, w: size, ci, co, kernel, stride, padding };
+  const { tape, dispatches, result } = recordConvPass(
+    store,
+    weight,
+    shape,
+    (tape, label, shape) => operands.tensor(tape, label, shape, OP_SEEDS[label]),
+  );
+  if (result) tape.output(result);
   const plan = await compilePlan(gpu, `conv2d ${pass}`, dispatches);
   return job(
     plan,

@@ -496,12 +496,12 @@ export class Plan {
   }
 
   /**
-   * Runs the step once.
+   * Runs the step once, or some times in a row: timestamps may be coarse.
    *
-   * @returns Milliseconds of GPU time from its start to its end, gaps between kernels included.
+   * @returns Milliseconds of GPU time of one run from its start to its end, gaps between kernels included.
    * @throws {GpuError} If the adapter has no timestamp queries.
    */
-  async time(): Promise<number> {
+  async time(runs = 1): Promise<number> {
     const [start, end] = await this.#timestamps(
       "time",
       2,
@@ -510,11 +510,11 @@ export class Plan {
           encoder.beginComputePass({ timestampWrites: { querySet, ...write } })
             .end();
         mark({ beginningOfPassWriteIndex: 0 });
-        this.#encode(encoder);
+        for (let run = 0; run < runs; run++) this.#encode(encoder);
         mark({ endOfPassWriteIndex: 1 });
       },
     );
-    return Number(end! - start!) / 1e6;
+    return Number(end! - start!) / 1e6 / runs;
   }
 
   /**

@@ -5,10 +5,11 @@ import {
   assertNotEquals,
   assertRejects,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
 import encodeJpeg from "@jsquash/jpeg/encode.js";
 import { UsageError } from "../../cli/args.ts";
-import { loadDataset, loadTasks } from "../../cli/datasets.ts";
+import { blankTasks, loadDataset, loadTasks } from "../../cli/datasets.ts";
 import type { ImageSet, MemoryImageSet } from "../../datasets/image_set.ts";
 import type { Scenario, TaskSpec } from "../../dvn/scenario.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
@@ -92,6 +93,43 @@ Deno.test({
     const [a, b] = [coarse!.train, fine!.train] as MemoryImageSet[];
     assert(a!.pixels.length > 0 && a!.pixels === b!.pixels);
   },
+});
+
+const ALL = ["cifar-10", "cifar-100", "cifar-100-coarse", "stl-10", "tiny-imagenet"];
+const FOLDERS = ["cifar-10-batches-bin", "cifar-100-binary", "stl10_binary", "tiny-imagenet-200"];
+const hasAll = (await Promise.all(FOLDERS.map(hasReal))).every((there) => there);
+
+for (const datasets of [["digits"], ALL]) {
+  Deno.test({
+    name: `blankTasks() has the sizes of the pictures that it stands in for: ${
+      datasets.join(", ")
+    }`,
+    ignore: datasets === ALL && !hasAll,
+    fn: async () => {
+      const tasks = datasets.flatMap((dataset) => [
+        { name: `all ${dataset}`, dataset },
+        { name: `some ${dataset}`, dataset, classes: [7, 2, 5] },
+      ]);
+      const real = await load(REAL_FOLDER, ...tasks);
+      const blank = blankTasks({ tasks });
+      assertEquals(Object.keys(blank), Object.keys(real));
+      for (const [name, { height, width, channels, classes }] of Object.entries(real)) {
+        const stand = blank[name]!;
+        assertEquals([stand.height, stand.width, stand.channels], [height, width, channels], name);
+        assertEquals(stand.classes.length, classes.length, name);
+      }
+    },
+  });
+}
+
+Deno.test("blankTasks() finds the mistakes that loadTasks() finds", () => {
+  const complaint = (task: TaskSpec) =>
+    assertThrows(() => blankTasks({ tasks: [task] }), UsageError).message;
+  assertMatch(complaint({ name: "a", dataset: "nist" }), /^tasks\[0\].dataset "nist" is not known/);
+  assertEquals(
+    complaint({ name: "a", dataset: "stl-10", classes: [3, 10] }),
+    "tasks[0].classes: stl-10 has classes 0 to 9, got [3,10]",
+  );
 });
 
 /** How many of each of the digits 0 to 4, in the order of the labels. */

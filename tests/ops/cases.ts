@@ -1,5 +1,6 @@
 import { adapterCases } from "./adapter_cases.ts";
 import { augmentCases } from "./augment_cases.ts";
+import { autotuneCases } from "./autotune_cases.ts";
 import { batchNormCases } from "./batch_norm_cases.ts";
 import { conv2dCases } from "./conv2d_cases.ts";
 import { crossEntropyCases } from "./cross_entropy_cases.ts";
@@ -15,6 +16,7 @@ import type { OpCase } from "./harness.ts";
 export const cases: OpCase[] = [
   ...adapterCases,
   ...augmentCases,
+  ...autotuneCases,
   ...batchNormCases,
   ...conv2dCases,
   ...crossEntropyCases,
