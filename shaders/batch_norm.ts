@@ -1,6 +1,7 @@
 import { ceilDiv, defineKernel, f32Bits, grid, type Shape, type Shapes, size } from "./kernel.ts";
 import statsWgsl from "./batch_norm_stats.wgsl" with { type: "text" };
 import finalizeWgsl from "./batch_norm_finalize.wgsl" with { type: "text" };
+import mergeWgsl from "./batch_norm_merge.wgsl" with { type: "text" };
 import runningWgsl from "./batch_norm_running.wgsl" with { type: "text" };
 import applyWgsl from "./batch_norm_apply.wgsl" with { type: "text" };
 import sumsWgsl from "./batch_norm_sums.wgsl" with { type: "text" };
@@ -32,6 +33,25 @@ export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
   textures: ["x"],
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
+});
+
+/** `statistics`: of batch_norm_stats, else of batch_norm_sums; `group`: chunks that become one. */
+export const batchNormMergeKernel = defineKernel<
+  { pixels: number; chunk: number; group: number; statistics: boolean }
+>({
+  label: "batch_norm_merge",
+  wgsl: mergeWgsl,
+  bindings: { partial: "read", merged: "write" },
+  constants: (_, { statistics }) => ({ STATISTICS: statistics }),
+  extents: ({ partial, merged }, { pixels, chunk, group }) => [
+    partial![2]! / 4,
+    pixels,
+    chunk,
+    partial![0]!,
+    group,
+    merged![0]!,
+  ],
+  workgroups: ({ merged }) => grid(merged![0]! * merged![2]! / 4),
 });
 
 export const batchNormFinalizeKernel = defineKernel<

@@ -1,7 +1,13 @@
 import { ceilDiv, defineKernel, grid, type Shape, size } from "./kernel.ts";
 import conv2dWgsl from "./conv2d.wgsl" with { type: "text" };
 import conv2dDwWgsl from "./conv2d_dw.wgsl" with { type: "text" };
+import conv2dDwSharedWgsl from "./conv2d_dw_shared.wgsl" with { type: "text" };
+import conv2dSharedWgsl from "./conv2d_shared.wgsl" with { type: "text" };
+import gemmNnWgsl from "./gemm_nn.wgsl" with { type: "text" };
+import gemmTnWgsl from "./gemm_tn.wgsl" with { type: "text" };
 import packWeightWgsl from "./pack_weight.wgsl" with { type: "text" };
+import quotientWgsl from "./quotient.wgsl" with { type: "text" };
+import { depthOf, nnConstants, type SharedTile, tileGrid, tnConstants } from "./shared_tile.ts";
 import unpackGradientWgsl from "./unpack_gradient.wgsl" with { type: "text" };
 
 /** A square kernel, and how it moves. */
@@ -62,6 +68,51 @@ export const conv2dKernel = defineKernel<
   },
 });
 
+/** The same by tiles in workgroup memory: pixels by output channels. */
+export const conv2dSharedKernel = defineKernel<
+  Conv2dGeometry & SharedTile & { upsample: number; add: boolean }
+>({
+  label: "conv2d_shared",
+  wgsl: `${conv2dSharedWgsl}\n${gemmNnWgsl}\n${quotientWgsl}`,
+  bindings: { x: "read", weight: "read", addend: "read", y: "write" },
+  constants: (_, args) => ({ ...nnConstants(args), SPREAD: args.upsample > 1 }),
+  extents: ({ x, y }, { kernel, stride, upsample, padding, add, ...shared }) => {
+    const [n, h, w, ci] = x as number[], [, ho, wo, co] = y as number[];
+    return [
+      n!,
+      h!,
+      w!,
+      ci! / 4,
+      ho!,
+      wo!,
+      co! / 4,
+      kernel,
+      stride,
+      upsample,
+      padding,
+      ceilDiv(co!, shared.groupColumns),
+      sharedTiles(y!, upsample, shared),
+      add ? 1 : 0,
+    ];
+  },
+  workgroups: ({ y }, args) => tileGrid(sharedTiles(y!, args.upsample, args)),
+});
+
+/** A tile's pixels have equal coordinates modulo `upsample`. */
+function sharedTiles(
+  [n, h, w, c]: Shape,
+  upsample: number,
+  { groupRows, groupColumns }: SharedTile,
+): number {
+  let tiles = 0;
+  for (let py = 0; py < upsample; py++) {
+    for (let px = 0; px < upsample; px++) {
+      tiles += ceilDiv(n! * ceilDiv(h! - py, upsample) * ceilDiv(w! - px, upsample), groupRows);
+    }
+  }
+  return tiles * ceilDiv(c!, groupColumns);
+}
+
 export const conv2dDwKernel = defineKernel<
   Conv2dGeometry & { tile: Tile; splits: number }
 >({
@@ -102,6 +153,44 @@ function dwLanes(
 ): number {
   return (ci / 4 / tile.rows) * (co / 4 / tile.columns) * kernel * kernel *
     splits;
+}
+
+/** The same by tiles in workgroup memory: taps and input channels by output channels. */
+export const conv2dDwSharedKernel = defineKernel<
+  Conv2dGeometry & SharedTile & { splits: number }
+>({
+  label: "conv2d_dw_shared",
+  wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}`,
+  bindings: { x: "read", dy: "read", partial: "write" },
+  constants: (_, args) => tnConstants(args),
+  extents: ({ x, dy, partial }, { kernel, stride, padding, splits, ...shared }) => {
+    const [, h, w, ci] = x as number[], [n, ho, wo, co] = dy as number[];
+    const pixels = n! * ho! * wo!, depth = depthOf(shared);
+    return [
+      h!,
+      w!,
+      ci! / 4,
+      ho!,
+      wo!,
+      co! / 4,
+      kernel,
+      stride,
+      padding,
+      pixels,
+      depth * ceilDiv(pixels, depth * splits),
+      ceilDiv(kernel * kernel * ci!, shared.groupRows),
+      ceilDiv(co!, shared.groupColumns),
+      sharedDwTiles(partial!, shared),
+    ];
+  },
+  workgroups: ({ partial }, args) => tileGrid(sharedDwTiles(partial!, args)),
+});
+
+function sharedDwTiles(
+  [splits, taps, ci, co]: Shape,
+  { groupRows, groupColumns }: SharedTile,
+): number {
+  return splits! * ceilDiv(taps! * ci!, groupRows) * ceilDiv(co!, groupColumns);
 }
 
 /** `shape`: the packed weight's, [taps, ci, co], also where it is transposed. */

@@ -4,6 +4,7 @@ import dwWgsl from "./winograd_dw.wgsl" with { type: "text" };
 import dyWgsl from "./winograd_dy.wgsl" with { type: "text" };
 import gradientWgsl from "./winograd_gradient.wgsl" with { type: "text" };
 import inputWgsl from "./winograd_input.wgsl" with { type: "text" };
+import { matmulDwSharedKernel, matmulSharedKernel } from "./matmul.ts";
 import outputWgsl from "./winograd_output.wgsl" with { type: "text" };
 import productWgsl from "./winograd_product.wgsl" with { type: "text" };
 import sumSplitsWgsl from "./sum_splits.wgsl" with { type: "text" };
@@ -86,6 +87,12 @@ function productLanes([, tiles, co]: Shape, tile: Tile): number {
   return PLACES * ceilDiv(tiles!, tile.rows) * (co! / 4 / tile.columns);
 }
 
+/** The same by tiles in workgroup memory; a: v, b and bias: u, y: m. */
+export const winogradProductSharedKernel: typeof matmulSharedKernel = {
+  ...matmulSharedKernel,
+  label: "winograd_product_shared",
+};
+
 export const winogradDyKernel = defineKernel({
   label: "winograd_dy",
   wgsl: dyWgsl,
@@ -116,6 +123,12 @@ export const winogradDwKernel = defineKernel<{ tile: Tile; splits: number; add: 
 function dwLanes(v: Shape, z: Shape, tile: Tile, splits: number): number {
   return PLACES * (v.at(-1)! / 4 / tile.rows) * (z.at(-1)! / 4 / tile.columns) * splits;
 }
+
+/** The same by tiles in workgroup memory; x: v, dy: z, dw: partial. */
+export const winogradDwSharedKernel: typeof matmulDwSharedKernel = {
+  ...matmulDwSharedKernel,
+  label: "winograd_dw_shared",
+};
 
 export const sumSplitsKernel = defineKernel({
   label: "sum_splits",

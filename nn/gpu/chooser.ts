@@ -1,5 +1,6 @@
 import type { Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
+import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
 
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
@@ -53,33 +54,45 @@ const TUNING: Record<Driver, Tuning> = {
   },
   gpu: {
     convRows: 8,
-    winogradTiles: 16384,
+    // Saves 13.5 ci co of 18 operations a pixel and moves 22 (ci + co) bytes more: with equal channels c
+    // it is faster where c > 3.3 times the operations the adapter does for each byte it moves, which is
+    // some 8 (A100) to 25 (most others) and 50 (RTX 4090, large caches). Not measured.
+    winograd: { least: 128, leastDw: 128 },
+    winogradTiles: 2048,
     winogradDwLanes: 32768,
     dwLanes: 32768,
-    reductionLanes: 8192,
+    reductionLanes: 65536,
     matmulLanes: 32768,
     elementwiseChunk: 2,
   },
 };
 
 /** A 3x3 convolution by tiles and matrix products: see shaders/winograd.ts. */
-export interface WinogradChoice {
-  /** Tells it from the other. */
+export interface WinogradChoice extends Partial<Omit<SharedTile, "tile">> {
+  /** Tells it from the others. */
   algorithm: "winograd";
-  /** Tiles by groups of 4 output channels that a lane of the products makes. */
+  /**
+   * Tiles, or input channels, by groups of 4 output channels that a lane of the products makes; through
+   * workgroup memory where it is said what a workgroup makes.
+   */
   tile: Tile;
   /** Of a batch's tiles, about so many go at a time: fewer take less memory, and stay in caches. */
   tiles: number;
 }
 
-/** How a convolution or its data gradient is computed. */
+/**
+ * How a convolution or its data gradient is computed. "direct": each lane on its own, from registers.
+ * "shared": workgroups together, as a matrix product through workgroup memory; for GPUs.
+ */
 export type ConvChoice =
   | { algorithm: "direct"; tile: Tile }
+  | { algorithm: "shared" } & SharedTile
   | WinogradChoice;
 
 /** How a weight gradient is computed; `splits`: parts its sum is cut into, of tiles those at a time. */
 export type WeightGradientChoice =
   | { algorithm: "direct"; tile: Tile; splits: number }
+  | { algorithm: "shared"; splits: number } & SharedTile
   | WinogradChoice & { splits: number };
 
 /** Extents of a convolution; of a data gradient, from `co` to `ci` channels. */
@@ -112,10 +125,11 @@ export interface ConvShape {
 export function defaultConv(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(shape, TUNING[driver].winograd?.least),
+  algorithm = fastest(driver, shape, TUNING[driver].winograd?.least),
 ): ConvChoice {
   if (algorithm === "winograd" && canBeWinograd(shape)) return winogradChoice(driver, shape);
   const [, to] = channelsOf(shape);
+  if (algorithm === "shared") return { algorithm, ...sharedTile(pixelsOf(shape), to) };
   return { algorithm: "direct", tile: { rows: TUNING[driver].convRows, columns: columnsOf(to) } };
 }
 
@@ -123,10 +137,13 @@ export function defaultConv(
 export function defaultWeightGradient(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(shape, TUNING[driver].winograd?.leastDw),
+  algorithm = fastest(driver, shape, TUNING[driver].winograd?.leastDw),
 ): WeightGradientChoice {
-  return algorithm === "winograd" && canBeWinograd(shape)
-    ? winogradWeightGradientChoice(driver, shape)
+  if (algorithm === "winograd" && canBeWinograd(shape)) {
+    return winogradWeightGradientChoice(driver, shape);
+  }
+  return algorithm === "shared"
+    ? sharedWeightGradientChoice(shape)
     : directWeightGradientChoice(driver, shape);
 }
 
@@ -135,8 +152,17 @@ export function defaultWeightGradient(
  *
  * @param least Channels from which on Winograd's way is the faster one.
  */
-function fastest({ n, h, w, ci, co }: ConvShape, least = Infinity): ConvChoice["algorithm"] {
-  return Math.min(ci, co) >= least && n * h * w >= LEAST_PIXELS ? "winograd" : "direct";
+function fastest(
+  driver: Driver,
+  shape: ConvShape,
+  least = Infinity,
+): ConvChoice["algorithm"] {
+  const { pass, n, h, w, ci, co, kernel } = shape;
+  const [, to] = channelsOf(shape);
+  const shares = (rows: number) => driver === "gpu" && fillsSharedTile(rows, to);
+  const tiled = Math.min(ci, co) >= least && n * h * w >= LEAST_PIXELS && canBeWinograd(shape);
+  if (tiled && (driver !== "gpu" || shares(winogradTilesOf(shape)))) return "winograd";
+  return shares(pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape)) ? "shared" : "direct";
 }
 
 const LEAST_PIXELS = 512;
@@ -147,13 +173,21 @@ export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
   const tiles = [4, 8].flatMap((rows) =>
     [4, 2, 1].filter((columns) => (to / 4) % columns === 0).map((columns) => ({ rows, columns }))
   );
-  const direct = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
-  if (!canBeWinograd(shape)) return direct;
+  const choices = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
+  if (driver === "gpu") {
+    const shared = SHARED_TILES.filter(({ groupColumns }) => groupColumns < to + 32);
+    choices.push(...shared.map((shared): ConvChoice => ({ algorithm: "shared", ...shared })));
+  }
+  if (!canBeWinograd(shape)) return choices;
   const choice = winogradChoice(driver, shape);
+  const rows = choice.groupRows ? [choice.tile.rows] : [4, 6, 8];
   return [
-    ...direct,
-    ...[4, 6, 8].map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
-    ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({ ...choice, tiles })),
+    ...choices,
+    ...rows.map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
+    ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({
+      ...choice,
+      tiles: tilesAtATime(shape, tiles),
+    })),
   ];
 }
 
@@ -167,33 +201,116 @@ export function weightGradientCandidates(
     ...direct,
     splits: direct.splits * times,
   }));
+  if (driver === "gpu") {
+    const shared = sharedWeightGradientChoice(shape);
+    choices.push(...[1, 2, 4].map((times) => ({ ...shared, splits: shared.splits * times })));
+  }
   if (!canBeWinograd(shape)) return choices;
   const choice = winogradWeightGradientChoice(driver, shape);
   return [
     ...choices,
     choice,
     { ...choice, splits: choice.splits * 2 },
-    { ...choice, tiles: choice.tiles * 4 },
+    { ...choice, tiles: tilesAtATime(shape, choice.tiles * 4) },
   ];
 }
 
 function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
   const [, to] = channelsOf(shape);
-  const { winogradTiles: tiles, convRows: rows } = TUNING[driver];
-  return { algorithm: "winograd", tile: { rows, columns: columnsOf(to) }, tiles };
+  const { convRows: rows } = TUNING[driver];
+  const tiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
+  const atATime = Math.min(tiles, winogradTilesOf(shape));
+  const lane = driver === "gpu" && fillsSharedTile(atATime, to)
+    ? sharedTile(atATime, to, PLACES)
+    : { tile: { rows, columns: columnsOf(to) } };
+  return { algorithm: "winograd", ...lane, tiles };
 }
 
 function winogradWeightGradientChoice(
   driver: Driver,
-  { n, h, w, ci, co }: ConvShape,
+  shape: ConvShape,
 ): WinogradChoice & { splits: number } {
-  const { winogradTiles, winogradDwLanes } = TUNING[driver];
-  const tiles = Math.min(winogradTiles, n * ceilDiv(h, TILE) * ceilDiv(w, TILE));
+  const { ci, co } = shape;
+  const { winogradDwLanes } = TUNING[driver];
+  const winogradTiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
+  const tiles = Math.min(winogradTiles, winogradTilesOf(shape));
+  if (driver === "gpu" && fillsSharedTile(ci, co)) {
+    const shared = sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
+    const lanes = PLACES * sharedLanes(shared, ci, co);
+    const splits = Math.min(ceilDiv(tiles, 64), ceilDiv(winogradDwLanes, lanes));
+    return { algorithm: "winograd", ...shared, tiles: winogradTiles, splits };
+  }
   // Larger tiles take longer to compile than they save.
   const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co, 2) };
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
+}
+
+/** So many, or as many as can be bound within WebGPU's default limit, 128 MiB. */
+function tilesAtATime({ ci, co }: ConvShape, tiles: number): number {
+  return Math.min(tiles, Math.floor(2 ** 27 / (4 * PLACES * Math.max(ci, co))));
+}
+
+/** Tiles of a whole batch. */
+function winogradTilesOf({ n, h, w }: ConvShape): number {
+  return n * ceilDiv(h, TILE) * ceilDiv(w, TILE);
+}
+
+/**
+ * Tiles for workgroup memory, largest first. For each float from memory, tiles of 64x64 make 32
+ * multiplications; for each from workgroup memory, lanes with 8x8 make 4. Smaller ones are for more lanes
+ * where the product is small, and for adapters with few registers (Intel).
+ */
+const SHARED_TILES: readonly SharedTile[] = [
+  { groupRows: 128, groupColumns: 128, tile: { rows: 8, columns: 2 } },
+  { groupRows: 128, groupColumns: 64, tile: { rows: 8, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 8, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 4, columns: 2 } },
+  { groupRows: 64, groupColumns: 64, tile: { rows: 4, columns: 1 } },
+  { groupRows: 64, groupColumns: 32, tile: { rows: 8, columns: 1 } },
+  { groupRows: 64, groupColumns: 32, tile: { rows: 4, columns: 1 } },
+  { groupRows: 64, groupColumns: 16, tile: { rows: 4, columns: 1 } },
+  { groupRows: 32, groupColumns: 32, tile: { rows: 4, columns: 1 } },
+];
+
+/**
+ * Whether a matrix product [rows, columns] fills a small tile. The direct kernels have fewer lanes, and
+ * these load what lies apart; but they leave none of them empty.
+ */
+function fillsSharedTile(rows: number, columns: number): boolean {
+  return rows >= 64 && columns >= 16;
+}
+
+/** The largest tile, of up to 64x64, that leaves lanes enough for a batch of products [rows, columns]. */
+function sharedTile(rows: number, columns: number, batch = 1): SharedTile {
+  // Narrow tiles load more, but not if many columns of wide ones were empty.
+  const padded = (width: number) => width * ceilDiv(columns, width);
+  const width = [64, 32].find((width) => padded(width) < 1.25 * padded(width / 2)) ?? 16;
+  const tiles = SHARED_TILES.filter(({ groupRows, groupColumns }) =>
+    groupRows <= 64 && groupColumns === Math.min(groupRows, width)
+  );
+  const wanted = TUNING.gpu.matmulLanes;
+  return tiles.find((shared) => batch * sharedLanes(shared, rows, columns) >= wanted) ??
+    tiles.at(-1)!;
+}
+
+/** Lanes that make one product [rows, columns]. */
+function sharedLanes(shared: SharedTile, rows: number, columns: number): number {
+  const { groupRows, groupColumns } = shared;
+  return ceilDiv(rows, groupRows) * ceilDiv(columns, groupColumns) * lanesOf(shared);
+}
+
+function sharedWeightGradientChoice(
+  shape: ConvShape,
+): WeightGradientChoice & { algorithm: "shared" } {
+  const { ci, co, kernel } = shape;
+  const pixels = pixelsOf(shape), rows = kernel ** 2 * ci;
+  // Splits make up for lanes that lack, down to 128 pixels each.
+  const most = ceilDiv(pixels, 128);
+  const shared = sharedTile(rows, co, most);
+  const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(shared, rows, co));
+  return { algorithm: "shared", ...shared, splits: Math.min(most, wanted) };
 }
 
 function directWeightGradientChoice(
@@ -206,6 +323,13 @@ function directWeightGradientChoice(
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
+}
+
+/** Pixels of the pass's result; of a weight gradient, those it sums over. */
+function pixelsOf({ pass, n, h, w, kernel, stride, padding }: ConvShape): number {
+  if (pass === "dx") return n * h * w;
+  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
+  return n * extent(h) * extent(w);
 }
 
 /** Input and output channels of the pass. */
@@ -225,6 +349,38 @@ function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {
 /** Register tile of a matrix product with [rows, columns] results. */
 export function matmulTile(driver: Driver, rows: number, columns: number): Tile {
   return evenTile(driver, rows, ceilDiv(columns, 4), { rows: 8, columns: 4 });
+}
+
+/**
+ * Tile in workgroup memory of a matrix product with [rows, columns] results, where that is the faster
+ * way, or asked for, and possible.
+ *
+ * @param transposed The right operand is given as [columns, depth].
+ */
+export function matmulSharedTile(
+  { driver, prefer }: { driver: Driver; prefer?: ConvChoice["algorithm"] },
+  rows: number,
+  columns: number,
+  depth: number,
+  transposed = false,
+): SharedTile | undefined {
+  if (columns % 4 || depth % 4) return undefined;
+  const faster = driver === "gpu" && depth >= 16 && fillsSharedTile(rows, columns);
+  if (!faster && prefer !== "shared") return undefined;
+  // What turns the right operand counts on four loads a lane.
+  return transposed ? SHARED_TILES[2] : sharedTile(rows, columns);
+}
+
+/** The same of the gradient [c, m] of the right operand, from n rows. */
+export function matmulDwSharedTile(
+  { driver, prefer }: { driver: Driver; prefer?: ConvChoice["algorithm"] },
+  c: number,
+  m: number,
+  n: number,
+): SharedTile | undefined {
+  if (c % 4 || m % 4) return undefined;
+  const faster = driver === "gpu" && n >= 16 && fillsSharedTile(c, m);
+  return faster || prefer === "shared" ? sharedTile(c, m) : undefined;
 }
 
 /** Register tile of the gradient [c, m] of a matrix product's right operand. */
@@ -255,8 +411,16 @@ export function reductionChunk(
   pixels: number,
   c: number,
 ): number {
-  const chunks = Math.min(512, ceilDiv(TUNING[driver].reductionLanes, c / 4));
-  return ceilDiv(pixels, chunks);
+  const lanes = ceilDiv(TUNING[driver].reductionLanes, c / 4);
+  // On GPUs enough that what chunks leave is small next to what they read.
+  return driver === "gpu"
+    ? Math.max(16, ceilDiv(pixels, Math.min(2048, lanes)))
+    : ceilDiv(pixels, Math.min(512, lanes));
+}
+
+/** Chunks of such a reduction that one lane merges before the next stage, which goes through them all. */
+export function reductionGroup(driver: Driver, chunks: number): number {
+  return driver === "gpu" && chunks > 32 ? Math.ceil(Math.sqrt(chunks)) : 1;
 }
 
 /** Pixels that a lane of an element-wise kernel goes through. */

@@ -4,11 +4,12 @@ import {
   batchNormDaffineKernel,
   batchNormDxKernel,
   batchNormFinalizeKernel,
+  batchNormMergeKernel,
   batchNormRunningKernel,
   batchNormStatsKernel,
   batchNormSumsKernel,
 } from "../../shaders/batch_norm.ts";
-import { elementwiseChunk, reductionChunk } from "../gpu/chooser.ts";
+import { elementwiseChunk, reductionChunk, reductionGroup } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import {
   type BlockLayout,
@@ -90,9 +91,11 @@ export function batchNorm(
 
   let norm: Tensor;
   if (training) {
-    const { partial } = tape.run(batchNormStatsKernel, { x }, {
-      partial: partialShape,
-    }, reduce);
+    const { partial, chunk } = merged(
+      tape,
+      tape.run(batchNormStatsKernel, { x }, { partial: partialShape }, reduce).partial,
+      { pixels, chunk: reduce.chunk, statistics: true },
+    );
     ({ norm } = tape.run(
       batchNormFinalizeKernel,
       {
@@ -105,7 +108,7 @@ export function batchNorm(
           : momentum,
       },
       { norm: [4, c] },
-      { pixels, chunk: reduce.chunk, epsilon },
+      { pixels, chunk, epsilon },
     ));
   } else {
     ({ norm } = tape.run(
@@ -124,11 +127,11 @@ export function batchNorm(
   if (!training) return y;
 
   tape.onBackward(y, (dy) => {
-    const { partial } = tape.run(
-      batchNormSumsKernel,
-      { x, dy, norm },
-      { partial: partialShape },
-      reduce,
+    const outputs = { partial: partialShape };
+    const { partial } = merged(
+      tape,
+      tape.run(batchNormSumsKernel, { x, dy, norm }, outputs, reduce).partial,
+      { pixels, chunk: reduce.chunk, statistics: false },
     );
     const blocks = affine.layout ? activeUnits(affine.layout, units) : [0];
     const { gradient: daffine, adds } = tape.gradientSink(
@@ -159,6 +162,21 @@ export function batchNorm(
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+/** What chunks of pixels left, merged into fewer where there are many; with the pixels of each. */
+function merged(
+  tape: Tape,
+  partial: Tensor,
+  { pixels, chunk, statistics }: { pixels: number; chunk: number; statistics: boolean },
+): { partial: Tensor; chunk: number } {
+  const [chunks, ...rest] = partial.shape as [number, number, number];
+  const group = reductionGroup(tape.gpu.driver, chunks);
+  if (group === 1) return { partial, chunk };
+  const shape = [ceilDiv(chunks, group), ...rest];
+  const args = { pixels, chunk, group, statistics };
+  const run = tape.run(batchNormMergeKernel, { partial }, { merged: shape }, args);
+  return { partial: run.merged, chunk: group * chunk };
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

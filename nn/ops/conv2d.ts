@@ -1,10 +1,14 @@
 import {
   conv2dDwKernel,
+  conv2dDwSharedKernel,
   type Conv2dGeometry,
   conv2dKernel,
+  conv2dSharedKernel,
   packWeightKernel,
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
+import type { Shape } from "../../shaders/kernel.ts";
+import type { ConvChoice, WeightGradientChoice, WinogradChoice } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -94,33 +98,20 @@ export function conv2d(
   const packed = pack(false);
   const y = choice.algorithm === "winograd"
     ? winogradConv2d(tape, { x, packed, addend: add }, choice)
-    : tape.run(
-      conv2dKernel,
-      { x, weight: packed, addend: add ?? x },
-      { y: shape },
-      {
-        kernel,
-        stride,
-        padding,
-        upsample: 1,
-        tile: choice.tile,
-        add: add !== undefined,
-      },
-    ).y;
+    : convolve(tape, { x, weight: packed, addend: add }, shape, choice, {
+      kernel,
+      stride,
+      padding,
+      upsample: 1,
+    });
   tape.onBackward(y, (dy) => {
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const taps = kernel * kernel;
     const way = tuning.weightGradient({ pass: "dw", ...passShape });
     const partial = way.algorithm === "winograd"
       ? winogradWeightGradient(tape, x, dy, way)
-      : tape.run(
-        conv2dDwKernel,
-        { x, dy },
-        { partial: [way.splits, taps, ci, co] },
-        { kernel, stride, padding, ...way },
-      ).partial;
+      : weightGradient(tape, x, dy, way, { kernel, stride, padding });
     const { gradient, adds } = tape.gradientSink(store, weight, blocks);
     tape.run(
       unpackGradientKernel,
@@ -142,22 +133,45 @@ export function conv2d(
       tape.setGradient(x, winogradConv2d(tape, operands, choice));
       return;
     }
-    const { y: dx } = tape.run(
-      conv2dKernel,
-      { x: dy, weight: pack(true), addend: prior ?? dy },
-      { y: x.shape },
-      {
-        kernel,
-        stride: 1,
-        padding: kernel - 1 - padding,
-        upsample: stride,
-        tile: choice.tile,
-        add: prior !== undefined,
-      },
-    );
+    const operands = { x: dy, weight: pack(true), addend: prior };
+    const dx = convolve(tape, operands, x.shape, choice, {
+      kernel,
+      stride: 1,
+      padding: kernel - 1 - padding,
+      upsample: stride,
+    });
     tape.setGradient(x, dx);
   });
   return y;
+}
+
+/** A convolution, or a data gradient as one, by the kernel chosen. */
+function convolve(
+  tape: Tape,
+  { x, weight, addend }: { x: Tensor; weight: Tensor; addend?: Tensor },
+  shape: Shape,
+  choice: Exclude<ConvChoice, WinogradChoice>,
+  geometry: Conv2dGeometry & { upsample: number },
+): Tensor {
+  const inputs = { x, weight, addend: addend ?? x };
+  const args = { ...geometry, add: addend !== undefined };
+  return choice.algorithm === "shared"
+    ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, ...choice }).y
+    : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, ...choice }).y;
+}
+
+/** A weight gradient's parts, [splits, taps, ci, co], by the kernel chosen. */
+function weightGradient(
+  tape: Tape,
+  x: Tensor,
+  dy: Tensor,
+  choice: Exclude<WeightGradientChoice, WinogradChoice>,
+  geometry: Conv2dGeometry,
+): Tensor {
+  const outputs = { partial: [choice.splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
+  return choice.algorithm === "shared"
+    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial
+    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial;
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

@@ -1,10 +1,11 @@
-import { matmulDwKernel, matmulKernel, padRowsKernel } from "../../shaders/matmul.ts";
-import { matmulDwTile, matmulTile } from "../gpu/chooser.ts";
+import { matmulDwKernel, padRowsKernel } from "../../shaders/matmul.ts";
+import { matmulDwTile } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Param, ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
 import { padChannels } from "./channels.ts";
+import { product } from "./matmul.ts";
 
 /**
  * Fully connected layer.
@@ -36,12 +37,8 @@ export function linear(
   // The kernels read whole vec4s; in the arena the last one is whole.
   const { values: page } = store.pages[weight.page]!;
   const values = tape.bound(weight.name, [padChannels(c * m)], page, weight.offset * 4);
-  const { y } = tape.run(
-    matmulKernel,
-    { a: x, b: values, bias: tape.param(store, bias) },
-    { y: [n, m] },
-    { shape: [c, m], transposed: false, add: true, tile: matmulTile(driver, n, m) },
-  );
+  const operands = { a: x, b: values, bias: tape.param(store, bias) };
+  const y = product(tape, operands, { shape: [c, m], transposed: false });
   tape.onBackward(y, (gradient) => {
     let dy = gradient;
     if (n * m % 4) { // its last vec4 is not whole
@@ -55,12 +52,8 @@ export function linear(
       tile: matmulDwTile(driver, c, m),
     });
     if (!x.needsGradient) return;
-    const { y: dx } = tape.run(
-      matmulKernel,
-      { a: dy, b: values, bias: values },
-      { y: x.shape },
-      { shape: [c, m], transposed: true, add: false, tile: matmulTile(driver, n, c4) },
-    );
+    const options = { shape: [c, m], transposed: true, columns: c4 };
+    const dx = product(tape, { a: dy, b: values }, options);
     tape.setGradient(x, tape.sum(tape.gradient(x), dx));
   });
   return y;

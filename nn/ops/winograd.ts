@@ -3,13 +3,16 @@ import {
   sumSplitsKernel,
   tilesOf,
   winogradDwKernel,
+  winogradDwSharedKernel,
   winogradDyKernel,
   winogradGradientKernel,
   winogradInputKernel,
   winogradOutputKernel,
   winogradProductKernel,
+  winogradProductSharedKernel,
   winogradWeightKernel,
 } from "../../shaders/winograd.ts";
+import type { SharedTile } from "../../shaders/shared_tile.ts";
 import { ceilDiv, type Shape } from "../../shaders/kernel.ts";
 import type { WinogradChoice } from "../gpu/chooser.ts";
 import type { Tape } from "../tape.ts";
@@ -28,7 +31,7 @@ import type { Tensor } from "../tensor.ts";
 export function winogradConv2d(
   tape: Tape,
   { x, packed, addend }: { x: Tensor; packed: Tensor; addend?: Tensor },
-  { tile, tiles }: WinogradChoice,
+  { tiles, ...choice }: WinogradChoice,
 ): Tensor {
   const [, ci, co] = packed.shape as [number, number, number];
   const { u } = tape.run(winogradWeightKernel, { packed }, { u: [PLACES, ci, co] }, undefined);
@@ -37,7 +40,13 @@ export function winogradConv2d(
     const part = (map: Tensor) => tape.part(map, first, count);
     const v = transformed(tape, part(x));
     const m = [PLACES, v.shape[1]!, co];
-    const product = tape.run(winogradProductKernel, { v, u }, { m }, { tile }).m;
+    const product = isShared(choice)
+      ? tape.run(winogradProductSharedKernel, { a: v, b: u, bias: u }, { y: m }, {
+        transposed: false,
+        add: false,
+        ...choice,
+      }).y
+      : tape.run(winogradProductKernel, { v, u }, { m }, choice).m;
     tape.run(
       winogradOutputKernel,
       { m: product, addend: addend ? part(addend) : product, y: part(y) },
@@ -59,7 +68,7 @@ export function winogradWeightGradient(
   tape: Tape,
   x: Tensor,
   dy: Tensor,
-  { tile, tiles, splits }: WinogradChoice & { splits: number },
+  { tiles, splits, ...choice }: WinogradChoice & { splits: number },
 ): Tensor {
   const ci = x.shape[3]!, co = dy.shape[3]!;
   const shape = [PLACES, ci, co];
@@ -73,12 +82,23 @@ export function winogradWeightGradient(
       { z: [PLACES, v.shape[1]!, co] },
       undefined,
     );
-    tape.run(winogradDwKernel, { v, z, partial }, {}, { tile, splits, add: first > 0 });
+    const args = { splits, add: first > 0 };
+    if (isShared(choice)) {
+      const inputs = { x: v, dy: z, dw: partial };
+      tape.run(winogradDwSharedKernel, inputs, {}, { ...args, ...choice });
+    } else tape.run(winogradDwKernel, { v, z, partial }, {}, { ...args, ...choice });
   }
   const d = splits > 1
     ? tape.run(sumSplitsKernel, { partial }, { sum: shape }, undefined).sum
     : partial;
   return tape.run(winogradGradientKernel, { d }, { dw: [9, ci, co] }, undefined).dw;
+}
+
+/** Whether the products go through workgroup memory. */
+function isShared<Choice extends Partial<SharedTile>>(
+  choice: Choice,
+): choice is Choice & SharedTile {
+  return choice.groupRows !== undefined;
 }
 
 function transformed(tape: Tape, x: Tensor): Tensor {

@@ -224,7 +224,7 @@ Deno.test("what does not compile or has no memory is left out", async () => {
   const gpu = await fresh();
   const good: Choice = { algorithm: "direct", tile: { rows: 2, columns: 1 } };
   const full: Choice = { algorithm: "direct", tile: { rows: 3, columns: 1 } };
-  const bad: Choice = { algorithm: "direct", tile: { rows: 0, columns: 1 } };
+  const bad: Choice = { algorithm: "direct", tile: { rows: 2, columns: 0 } };
   const [record] = await tune(gpu, [SHAPE], (choice) => {
     if (choice === full) throw new OutOfMemoryError("scratch", "full");
     return choice === good ? 1 : 2;

@@ -3,6 +3,7 @@ import { ShapeError } from "../../nn/gpu/errors.ts";
 import { rows } from "../../nn/init.ts";
 import { batchNorm, pairLayout } from "../../nn/ops/batch_norm.ts";
 import { add } from "../../nn/ops/elementwise.ts";
+import { batchNormMergeKernel } from "../../shaders/batch_norm.ts";
 import { type BlockLayout, blockRange, ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
 import * as reference from "../reference/mod.ts";
@@ -44,6 +45,7 @@ const SHAPES: reference.Shape4[] = [
   [2, 1, 1, 1],
   [1, 3, 5, 5],
   [4, 7, 9, 21], // several chunks, the last one ragged
+  [3, 19, 21, 5], // on GPUs several groups of chunks, the last one ragged
 ];
 
 const trainingCases = SHAPES.flatMap((shape) =>
@@ -95,6 +97,39 @@ const trainingCases = SHAPES.flatMap((shape) =>
     },
   }))
 );
+
+const mergeCases = [true, false].map((statistics): OpCase => ({
+  name: `batchNorm() merges chunks' ${statistics ? "statistics" : "sums"} in groups`,
+  run: async (gpu) => {
+    // 7 chunks, the last of 6 pixels; 3 groups, the last of one chunk.
+    const pixels = 60, chunk = 9, group = 3, c = 8;
+    const partial = random([7, 2, c], 1);
+    const tape = new Tape(gpu);
+    const input = tape.input("partial", [7, 2, c]);
+    const args = { pixels, chunk, group, statistics };
+    const outputs = { merged: [3, 2, c] };
+    const { merged } = tape.run(batchNormMergeKernel, { partial: input }, outputs, args);
+    tape.output(merged);
+    const plan = await tape.compile("merge");
+    plan.input(input, Float32Array).set(partial);
+    plan.run();
+    const got = await plan.read(merged);
+    plan.destroy();
+    const want = new Float64Array(3 * 2 * c);
+    const add = (values: number[]) => values.reduce((sum, value) => sum + value, 0);
+    for (let i = 0; i < 3 * c; i++) {
+      const index = Math.floor(i / c), channel = i % c;
+      const chunks = [0, 1, 2].map((k) => group * index + k).filter((k) => k < 7);
+      const counts = chunks.map((k) => Math.min(chunk, pixels - k * chunk));
+      const row = (which: 0 | 1) => chunks.map((k) => partial[(2 * k + which) * c + channel]!);
+      const mean = add(row(0).map((value, k) => value * counts[k]!)) / add(counts);
+      const apart = add(row(0).map((value, k) => (value - mean) ** 2 * counts[k]!));
+      want[2 * index * c + channel] = statistics ? mean : add(row(0));
+      want[(2 * index + 1) * c + channel] = add(row(1)) + (statistics ? apart : 0);
+    }
+    assertClose(got, want, f32Tolerance(9, 9));
+  },
+}));
 
 /** Where the units' pairs stand in a shared array: first numbers, then second ones. */
 function pairIndices(layout: BlockLayout, units: readonly number[]): number[] {
@@ -405,4 +440,4 @@ const otherCases: OpCase[] = [
   },
 ];
 
-export const batchNormCases: OpCase[] = [...trainingCases, ...otherCases];
+export const batchNormCases: OpCase[] = [...trainingCases, ...mergeCases, ...otherCases];

@@ -10,9 +10,10 @@ import { type BlockLayout, ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
 import type { Dispatch } from "../../nn/tensor.ts";
 import { LANES, size } from "../../shaders/kernel.ts";
+import type { SharedTile } from "../../shaders/shared_tile.ts";
 import * as reference from "../reference/mod.ts";
 import { fill } from "./fill.ts";
-import { type OpCase, runOp } from "./harness.ts";
+import { type OpCase, preferring, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
 
@@ -54,21 +55,6 @@ const DENSE: [
   [[2, 3, 2, 3], 1, 7, 3, 4],
 ];
 
-/** Runs what records convolutions with one algorithm, wherever there is a choice. */
-async function using<T>(
-  { tuning }: Gpu,
-  algorithm: "direct" | "winograd",
-  work: () => Promise<T>,
-): Promise<T> {
-  const before = tuning.prefer;
-  tuning.prefer = algorithm;
-  try {
-    return await work();
-  } finally {
-    tuning.prefer = before;
-  }
-}
-
 /** Compares a convolution and its gradients with float64. */
 async function checkDense(
   gpu: Gpu,
@@ -103,17 +89,101 @@ async function checkDense(
   );
 }
 
+/** Kernels that convolve, in order: forward, weight gradient, data gradient. */
+async function labels(
+  gpu: Gpu,
+  [n, h, w, ci]: reference.Shape4,
+  { co, ...geometry }: reference.Conv2d,
+): Promise<string[]> {
+  const tape = new Tape(gpu);
+  const store = new ParamStore(gpu, 1);
+  const layout = { taps: geometry.kernel ** 2, inWidths: [ci], outWidths: [co] };
+  const weight = declareWeight(store, layout, new Float64Array(layout.taps * ci * co));
+  await store.allocate();
+  const x = tape.input("x", [n, h, w, padChannels(ci)], true);
+  const y = conv2d(tape, store, x, weight, geometry);
+  tape.setGradient(y, tape.input("dy", y.shape));
+  tape.backward();
+  store.destroy();
+  return tape.dispatches.map(({ label }) => label).filter((label) =>
+    /^(conv2d|winograd_(product|dw)(_|$))/.test(label)
+  );
+}
+
 const denseCases = DENSE.map((
   [shape, co, kernel, stride, padding],
 ): OpCase => ({
   name: `conv2d() agrees with float64 for k${kernel} s${stride} p${padding} [${shape}] to ${co}`,
   run: (gpu) =>
-    using(
+    preferring(
       gpu,
       "direct",
       () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
     ),
 }));
+
+/** Tiles of all sizes in workgroup memory, several of each, with ragged edges; strides; splits. */
+const SHARED: [
+  shape: reference.Shape4,
+  co: number,
+  kernel: number,
+  stride: number,
+  padding: number,
+  tile: SharedTile,
+  splits: number,
+][] = [
+  [[2, 9, 11, 20], 36, 3, 1, 1, sharedTile(64, 64, 8, 8), 3],
+  [[2, 9, 11, 5], 68, 3, 1, 1, sharedTile(64, 64, 4, 8), 1],
+  [[3, 8, 8, 12], 64, 3, 1, 1, sharedTile(64, 64, 4, 4), 5],
+  [[1, 10, 9, 24], 48, 3, 1, 1, sharedTile(64, 32, 8, 4), 2],
+  [[1, 15, 13, 8], 21, 3, 1, 1, sharedTile(128, 64, 8, 8), 2],
+  [[1, 17, 9, 16], 132, 1, 1, 0, sharedTile(128, 128, 8, 8), 4],
+  [[3, 9, 7, 12], 40, 3, 2, 1, sharedTile(64, 32, 4, 4), 2],
+  [[1, 9, 14, 8], 20, 3, 1, 1, sharedTile(64, 16, 4, 4), 3],
+  [[2, 9, 8, 8], 36, 1, 2, 0, sharedTile(32, 32, 4, 4), 2],
+  [[1, 16, 13, 5], 3, 7, 2, 3, sharedTile(32, 32, 4, 4), 2],
+  [[2, 8, 7, 4], 8, 3, 3, 0, sharedTile(32, 32, 4, 4), 100], // some splits are empty
+];
+
+/** Rows by columns of a workgroup and of a lane. */
+function sharedTile(rows: number, columns: number, down: number, across: number): SharedTile {
+  return { groupRows: rows, groupColumns: columns, tile: { rows: down, columns: across / 4 } };
+}
+
+const sharedCases: OpCase[] = [
+  ...DENSE.map(([shape, co, kernel, stride, padding]): OpCase => ({
+    name: `conv2d() through workgroup memory agrees with float64 for k${kernel} s${stride} ` +
+      `p${padding} [${shape}] to ${co}`,
+    run: (gpu) =>
+      preferring(
+        gpu,
+        "shared",
+        () => checkDense(gpu, shape, { co, kernel, stride, padding }, f32Tolerance),
+      ),
+  })),
+  ...SHARED.map(([shape, co, kernel, stride, padding, shared, splits]): OpCase => ({
+    name:
+      `conv2d() by ${shared.groupRows}x${shared.groupColumns} in workgroup memory, ${shared.tile.rows}x` +
+      `${
+        4 * shared.tile.columns
+      } a lane, agrees with float64 for k${kernel} s${stride} [${shape}] to ` +
+      `${co}`,
+    run: async (gpu) => {
+      const conv = { kernel, stride, padding };
+      const [n, h, w, ci] = shape;
+      const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...conv };
+      const choice = { algorithm: "shared", ...shared } as const;
+      gpu.tuning.pin({
+        [shapeKey({ pass: "forward", ...extents })]: choice,
+        [shapeKey({ pass: "dx", ...extents })]: choice,
+        [shapeKey({ pass: "dw", ...extents })]: { ...choice, splits },
+      });
+      await checkDense(gpu, shape, { co, ...conv }, f32Tolerance);
+      const dispatched = await labels(gpu, shape, { co, ...conv });
+      assertEquals(dispatched, ["conv2d_shared", "conv2d_dw_shared", "conv2d_shared"]);
+    },
+  })),
+];
 
 /** Maps that are no whole number of tiles; channels that fill no group; parts of a batch. */
 const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
@@ -138,7 +208,7 @@ const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
   name: `conv2d() by tiles agrees with float64 for [${shape}] to ${co}` +
     (tiles ? `, ${tiles} tiles at a time` : ""),
   run: (gpu) =>
-    using(gpu, "winograd", async () => {
+    preferring(gpu, "winograd", async () => {
       const [n, h, w, ci] = shape;
       const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
       if (tiles) {
@@ -155,7 +225,38 @@ const tiledCases = TILED.map(([shape, co, tiles]): OpCase => ({
     }),
 }));
 
-const tolerances = { direct: f32Tolerance, winograd: tiledTolerance };
+/** Products by tiles in workgroup memory, several each, with ragged edges; a batch in two parts. */
+const TILED_SHARED: [
+  shape: reference.Shape4,
+  co: number,
+  tile: SharedTile,
+  tiles: number,
+  splits: number,
+][] = [
+  [[3, 22, 23, 12], 68, sharedTile(64, 64, 8, 8), 108, 2],
+  [[2, 18, 17, 68], 12, sharedTile(64, 64, 4, 8), 52, 1],
+  [[3, 18, 17, 36], 40, sharedTile(32, 32, 4, 4), 40, 3],
+];
+
+const tiledSharedCases = TILED_SHARED.map(([shape, co, shared, tiles, splits]): OpCase => ({
+  name:
+    `conv2d() by tiles, ${shared.groupRows}x${shared.groupColumns} in workgroup memory, agrees with ` +
+    `float64 for [${shape}] to ${co}`,
+  run: async (gpu) => {
+    const [n, h, w, ci] = shape;
+    const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
+    const choice = { algorithm: "winograd", ...shared, tiles } as const;
+    gpu.tuning.pin({
+      [shapeKey({ pass: "forward", ...extents })]: choice,
+      [shapeKey({ pass: "dx", ...extents })]: choice,
+      [shapeKey({ pass: "dw", ...extents })]: { ...choice, splits },
+    });
+    await checkDense(gpu, shape, { co, ...SAME }, tiledTolerance);
+    const dispatched = new Set(await labels(gpu, shape, { co, ...SAME }));
+    assertEquals([...dispatched], ["winograd_product_shared", "winograd_dw_shared"]);
+  },
+}));
+const tolerances = { direct: f32Tolerance, shared: f32Tolerance, winograd: tiledTolerance };
 
 const SAME = { kernel: 3, stride: 1, padding: 1 };
 
@@ -228,7 +329,7 @@ const unitCases = SUBSETS.map((outUnits): OpCase => ({
   },
 }));
 
-const sharingCases = (["direct", "winograd"] as const).flatMap((algorithm): OpCase[] => [
+const sharingCases = (["direct", "shared", "winograd"] as const).flatMap((algorithm): OpCase[] => [
   {
     name:
       `conv2d() adds the residual, and its gradient to those of the input's other uses, ${algorithm}`,
@@ -239,7 +340,7 @@ const sharingCases = (["direct", "winograd"] as const).flatMap((algorithm): OpCa
       const layout = { taps: 9, inWidths: [5], outWidths: [5] };
       const x = random(shape, 1), dy = random(shape, 2);
       const first = random([9, 5, 5], 3), second = random([9, 5, 5], 4);
-      const got = await using(gpu, algorithm, () =>
+      const got = await preferring(gpu, algorithm, () =>
         runOp(gpu, {
           inputs: { x: { shape, values: x } },
           declare: (store) => ({
@@ -287,7 +388,7 @@ const sharingCases = (["direct", "winograd"] as const).flatMap((algorithm): OpCa
         return { shape, values, options };
       });
       const [a, b] = uses as [typeof uses[0], typeof uses[0]];
-      const got = await using(gpu, algorithm, () =>
+      const got = await preferring(gpu, algorithm, () =>
         runOp(gpu, {
           inputs: { a, b },
           declare: (store) => declareWeight(store, UNEVEN, flat),
@@ -399,15 +500,15 @@ const levelCases: OpCase[] = [
     run: async (gpu) => {
       const units = 4, width = 16, n = 4, side = 32;
       // 9 of each pixel, or 36 of each 4x4 tile.
-      const perPixel = { direct: 9, winograd: 36 / 16 };
-      for (const algorithm of ["direct", "winograd"] as const) {
+      const perPixel = { direct: 9, shared: 9, winograd: 36 / 16 };
+      for (const algorithm of ["direct", "shared", "winograd"] as const) {
         const full = n * side * side * perPixel[algorithm] * (units * width) ** 2;
         for (let active = 1; active <= units; active++) {
           const needed = full * (active / units) ** 2;
-          for (const dispatch of await using(gpu, algorithm, () => record(gpu, active))) {
-            const { lanes, each } = multiplications(dispatch);
+          for (const dispatch of await preferring(gpu, algorithm, () => record(gpu, active))) {
+            const { lanes, each, fill = 1 } = multiplications(dispatch);
             // No more than the lanes that fill up the last workgroup, and do nothing, are spare.
-            const spare = lanes - needed / each;
+            const spare = lanes - needed / fill / each;
             assert(
               spare >= 0 && spare < LANES,
               `${dispatch.label} of ${active} units: ${lanes} lanes of ${each} multiplications ` +
@@ -442,7 +543,9 @@ const levelCases: OpCase[] = [
         tape.backward();
         store.destroy();
         const names = ["conv2d", "conv2d_dw", "winograd_product", "winograd_dw"];
-        const heavy = tape.dispatches.filter(({ kernel }) => names.includes(kernel.label));
+        const heavy = tape.dispatches.filter(({ kernel: { label } }) =>
+          names.includes(label.replace(/_shared$/, ""))
+        );
         assertEquals(heavy.length, 3);
         return heavy;
       }
@@ -450,10 +553,13 @@ const levelCases: OpCase[] = [
   },
 ];
 
-/** Lanes that a dispatch starts, and the multiplications that each makes. */
-function multiplications(
-  { kernel, constants, workgroups: [x, y, z], tensors }: Dispatch,
-): { lanes: number; each: number } {
+/**
+ * Lanes that a dispatch starts, and the multiplications that each makes; of tiles in workgroup memory,
+ * the part that the result fills.
+ */
+function multiplications(dispatch: Dispatch): { lanes: number; each: number; fill?: number } {
+  const { kernel, constants, workgroups: [x, y, z], tensors } = dispatch;
+  if (kernel.label.endsWith("_shared")) return sharedMultiplications(dispatch);
   const lanes = x * y * z * LANES;
   const columns = 4 * Number(constants.COLUMNS);
   if (kernel.label === "winograd_product") {
@@ -472,6 +578,33 @@ function multiplications(
   return {
     lanes,
     each: 4 * Number(constants.ROWS) * columns * pixels / splits,
+  };
+}
+
+function sharedMultiplications(
+  { kernel, constants, workgroups: [x, y, z], tensors }: Dispatch,
+): { lanes: number; each: number; fill: number } {
+  const weights = kernel.label.includes("_dw_"), tiled = kernel.label.startsWith("winograd");
+  const left = tensors[0]!.shape, right = tensors[1]!.shape;
+  const result = tensors[weights ? 2 : 3]!.shape;
+  const columns = result.at(-1)!;
+  // Convolutions make one product of all, tiles one for each place; weights, each split one.
+  const products = tiled ? size(result) / size(result.slice(-2)) : weights ? result[0]! : 1;
+  const rows = size(result) / columns / products;
+  const splits = weights ? size(result) / size(result.slice(-3)) : 1;
+  const depth = weights
+    ? size(right) / right.at(-1)! / (tiled ? 36 : 1) / splits
+    : tiled
+    ? left.at(-1)!
+    : size(right.slice(0, 2));
+  const by = weights ? 4 : 1; // rows to a unit
+  const { TILE_ROWS, TILE_COLUMNS, ROWS, COLUMNS, LANES } = constants as Record<string, number>;
+  const whole = (extent: number, tile: number) => Math.ceil(extent / tile) * tile;
+  const padded = whole(rows, by * TILE_ROWS!) * whole(columns, 4 * TILE_COLUMNS!);
+  return {
+    lanes: x * y * z * LANES!,
+    each: by * ROWS! * 4 * COLUMNS! * depth,
+    fill: rows * columns / padded,
   };
 }
 
@@ -545,7 +678,9 @@ const errorCases: OpCase[] = [
 
 export const conv2dCases: OpCase[] = [
   ...denseCases,
+  ...sharedCases,
   ...tiledCases,
+  ...tiledSharedCases,
   ...unitCases,
   ...sharingCases,
   ...levelCases,

@@ -1,5 +1,6 @@
 import { assert, assertEquals, AssertionError } from "@std/assert";
 import type { Gpu } from "../../nn/gpu/gpu.ts";
+import type { Tuning } from "../../nn/gpu/tuning.ts";
 import { padChannels } from "../../nn/ops/channels.ts";
 import { ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
@@ -22,6 +23,21 @@ export async function runCase({ run }: OpCase, gpu: Gpu): Promise<void> {
 export function matches(filter: string, name: string): boolean {
   const pattern = /^\/(.*)\/$/.exec(filter);
   return pattern ? new RegExp(pattern[1]!).test(name) : name.includes(filter);
+}
+
+/** Runs what records ops with one algorithm, wherever there is a choice. */
+export async function preferring<T>(
+  { tuning }: Gpu,
+  algorithm: NonNullable<Tuning["prefer"]>,
+  work: () => Promise<T>,
+): Promise<T> {
+  const before = tuning.prefer;
+  tuning.prefer = algorithm;
+  try {
+    return await work();
+  } finally {
+    tuning.prefer = before;
+  }
 }
 
 /** An array as the references have it: dense, its padding left out. */

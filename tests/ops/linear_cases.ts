@@ -1,4 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
+import type { Gpu } from "../../nn/gpu/gpu.ts";
 import { ShapeError } from "../../nn/gpu/errors.ts";
 import { zeros } from "../../nn/init.ts";
 import { add } from "../../nn/ops/elementwise.ts";
@@ -7,7 +8,7 @@ import { ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
 import * as reference from "../reference/mod.ts";
 import { fill } from "./fill.ts";
-import { type OpCase, runOp } from "./harness.ts";
+import { type OpCase, preferring, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
 
@@ -36,33 +37,40 @@ const declare = (
   values: Float64Array,
 ) => store.param(name, shape, fill(values), { decay: true });
 
+/** Compares the layer and its gradients with float64. */
+async function check(gpu: Gpu, shape: reference.LinearShape): Promise<void> {
+  const { n, c, m } = shape;
+  const x = random([n, c], 1), dy = random([n, m], 2);
+  const w = random([c, m], 3), b = random([m], 4);
+  const got = await runOp(gpu, {
+    inputs: { x: { shape: [n, c], values: x, padded: true } },
+    declare: (store) => ({
+      weight: declare(store, "weight", [c, m], w),
+      bias: declare(store, "bias", [m], b),
+    }),
+    record: (tape, { x }, { weight, bias }, store) => linear(tape, store, x, weight, bias),
+    dy: { shape: [n, m], values: dy },
+  });
+  assertClose(
+    got.y,
+    reference.linear(x, w, b, shape),
+    f32Tolerance(c + 1),
+  );
+  const { dx, dw, db } = reference.linearGrad(dy, x, w, shape);
+  assertClose(got.dx.x, dx, f32Tolerance(m));
+  assertClose(got.gradients.get("weight")!, dw, f32Tolerance(n));
+  assertClose(got.gradients.get("bias")!, db, f32Tolerance(n));
+}
+
 export const linearCases: OpCase[] = [
   ...SHAPES.map((shape): OpCase => ({
     name: `linear() agrees with float64 for ${JSON.stringify(shape)}`,
-    run: async (gpu) => {
-      const { n, c, m } = shape;
-      const x = random([n, c], 1), dy = random([n, m], 2);
-      const w = random([c, m], 3), b = random([m], 4);
-      const got = await runOp(gpu, {
-        inputs: { x: { shape: [n, c], values: x, padded: true } },
-        declare: (store) => ({
-          weight: declare(store, "weight", [c, m], w),
-          bias: declare(store, "bias", [m], b),
-        }),
-        record: (tape, { x }, { weight, bias }, store) => linear(tape, store, x, weight, bias),
-        dy: { shape: [n, m], values: dy },
-      });
-      assertClose(
-        got.y,
-        reference.linear(x, w, b, shape),
-        f32Tolerance(c + 1),
-      );
-      const { dx, dw, db } = reference.linearGrad(dy, x, w, shape);
-      assertClose(got.dx.x, dx, f32Tolerance(m));
-      assertClose(got.gradients.get("weight")!, dw, f32Tolerance(n));
-      assertClose(got.gradients.get("bias")!, db, f32Tolerance(n));
-    },
+    run: (gpu) => check(gpu, shape),
   })),
+  {
+    name: "linear() through workgroup memory agrees with float64",
+    run: (gpu) => preferring(gpu, "shared", () => check(gpu, { n: 67, c: 36, m: 72 })),
+  },
   {
     name: "linear() sums the gradients of an input and of parameters used twice, in each run anew",
     run: async (gpu) => {
