@@ -2,7 +2,8 @@
  * Deep virtual networks on WebGPU: one set of weights, many networks of different memory cost.
  *
  * What not every page needs is apart: pictures to learn from in `datasets.ts`, the paper's methods and
- * scenarios in `paper.ts`, measuring which kernels are fastest in `tuning.ts`.
+ * scenarios in `paper.ts`, measuring which kernels are fastest in `tuning.ts`, networks
+ * that arrive level by level, or alone in a file, in `files.ts`.
  *
  * @module
  */
@@ -73,13 +74,6 @@ export { digitsScenario } from "./dvn/scenarios/digits.ts";
 export { scenarioWithEpochs, withEpochs } from "./dvn/scenarios/scale.ts";
 export { learningRate, type RateSpec } from "./dvn/schedule.ts";
 export type { Part } from "./dvn/parameters.ts";
-export {
-  openStreaming,
-  StreamingNetwork,
-  type StreamingOptions,
-  type StreamingProgress,
-} from "./dvn/streaming.ts";
-export { type FetchOptions, StreamingError, type StreamingProblem } from "./dvn/streaming_file.ts";
 export type { TaskInfo } from "./dvn/task_info.ts";
 export { type CheckpointFiles, train, type TrainOptions } from "./dvn/trainer.ts";
 export { UnitPartition } from "./dvn/unit_partition.ts";

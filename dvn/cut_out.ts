@@ -1,4 +1,3 @@
-import type { ParamStore } from "../nn/params.ts";
 import { blockRange } from "../nn/params.ts";
 import { encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import {
@@ -10,15 +9,15 @@ import {
 } from "./backbone.ts";
 import { taskHierarchy } from "./hierarchy.ts";
 import { stemNames } from "./parameters.ts";
-import type { Scenario } from "./scenario.ts";
-import type { TaskInfo } from "./task_info.ts";
 import { scenarioPartition } from "./unit_partition.ts";
+import type { VirtualNetwork } from "./virtual_network.ts";
 
 /** Marks a file with one network in it, in its metadata. */
 const FORMAT = "virtual-network/1";
 
 /**
- * One (task, level) as a safetensors file that stands alone: the active units' channels and nothing else.
+ * One (task, level) as a safetensors file that stands alone: the active units' channels and nothing else,
+ * `cost.bytes` of values.
  *
  * Tensors, all F32, with only the level's channels, in ascending order of units:
  *
@@ -34,21 +33,17 @@ const FORMAT = "virtual-network/1";
  * norms; `blocks`, of each residual block its stride and where its shortcut takes each output channel
  * from (an input channel, or -1 for zero). All that is not a word is JSON.
  *
- * @param net Of which the network is part.
- * @param task Index from 0.
- * @param level From 1.
+ * @param metadata More to write into the file's metadata.
  */
 export async function cutOut(
-  net: { scenario: Scenario; tasks: readonly TaskInfo[]; store: ParamStore },
-  task: number,
-  level: number,
-  metadata: Record<string, string>,
+  { net, taskIndex, level }: VirtualNetwork,
+  metadata: Record<string, string> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { scenario, store } = net;
   const { backbone, stem, batchNorm } = scenario;
-  const info = net.tasks[task]!;
+  const info = net.tasks[taskIndex]!;
   const partition = scenarioPartition(scenario);
-  const units = taskHierarchy(scenario, task).activeUnits(level);
+  const units = taskHierarchy(scenario, taskIndex).activeUnits(level);
   const values = await store.read();
   const prefix = `${info.name}.level${level}`;
   const tensors: SafeTensors["tensors"] = new Map();

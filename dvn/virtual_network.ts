@@ -5,7 +5,6 @@ import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
 import { identityMatrices } from "./augmentation.ts";
 import type { NetworkCost } from "./costs.ts";
-import { cutOut } from "./cut_out.ts";
 import { type BatchInput, recordImages, recordInput } from "./batch_input.ts";
 import type { Scenario } from "./scenario.ts";
 import type { TaskInfo } from "./task_info.ts";
@@ -180,16 +179,6 @@ export class VirtualNetwork {
       msPerImage: sorted[Math.floor(sorted.length / 2)]! / batch,
       source,
     };
-  }
-
-  /**
-   * This network alone as a safetensors file, inactive units cut out: `cost.bytes` of values. Each
-   * convolution is a dense [kh, kw, ci, co], and the metadata say how to run it; see `dvn/cut_out.ts`.
-   *
-   * @param metadata More to write into the file's metadata.
-   */
-  weights(metadata: Record<string, string> = {}): Promise<Uint8Array<ArrayBuffer>> {
-    return cutOut(this.net, this.taskIndex, this.level, metadata);
   }
 
   /** Frees the plans. */

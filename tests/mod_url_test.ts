@@ -9,6 +9,7 @@ const program = (origin: string) => `
   } from "${origin}mod.ts";
   import { loadDigits, selectClasses } from "${origin}datasets.ts";
   import { builtInScenario } from "${origin}paper.ts";
+  import { cutOut } from "${origin}files.ts";
   import { tuningKey } from "${origin}tuning.ts";
 
   const scenario = parseScenario({
@@ -40,10 +41,11 @@ const program = (origin: string) => `
   tasks.high.test.read(Uint32Array.of(0, 1, 2), images, new Uint32Array(3));
   const { level, classes } = network;
   const probabilities = [...await network.predict(images)];
+  const { length } = await cutOut(network);
   const key = tuningKey(gpu);
   gpu.destroy();
   const { name } = builtInScenario("J1");
-  console.log(JSON.stringify({ events, level, classes, probabilities, name, key }));
+  console.log(JSON.stringify({ events, level, classes, probabilities, name, key, length }));
 `;
 
 /** Of the program, in milliseconds: it takes 3 s with lavapipe. */
@@ -108,8 +110,9 @@ Deno.test("mod.ts and its neighbours work from a URL, without an import map or a
     );
     const [output, errors] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
     assert(output, errors);
-    const { events, level, classes, probabilities, name, key } = JSON.parse(output!);
+    const { events, level, classes, probabilities, name, key, length } = JSON.parse(output!);
     assertEquals(name, "J1");
+    assert(length > 1000);
     assert(/; kernels [0-9a-f]{8}$/.test(key), key);
     assertEquals([events.at(0), events.at(-1)], ["start", "end"]);
     for (const type of ["step", "evaluation", "epoch", "checkpoint"]) {
@@ -123,7 +126,7 @@ Deno.test("mod.ts and its neighbours work from a URL, without an import map or a
       assertAlmostEquals(row.reduce((sum, p) => sum + p), 1, 1e-5);
     }
     const strays = requested.filter((path) =>
-      !/^\/((mod|paper|datasets|tuning)\.ts|(shaders|nn|dvn|datasets)\/)/.test(path)
+      !/^\/((mod|datasets|files|paper|tuning)\.ts|(shaders|nn|dvn|datasets)\/)/.test(path)
     );
     assertEquals(strays, []);
   } finally {

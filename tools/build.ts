@@ -14,6 +14,7 @@ import { basename, dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
 import { makeDeclarations } from "./declarations.ts";
 import { packShaders } from "./pack_shaders.ts";
+import { shareLibrary } from "./share_library.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
 
@@ -46,14 +47,12 @@ export async function build(folder: string): Promise<BuiltFile[]> {
   const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
   try {
     for (const entry of ENTRIES) {
-      await bundle(folder, [entry], false);
-      await bundle(folder, [entry], true);
+      await bundle(folder, entry, false);
+      await bundle(folder, entry, true);
     }
-    const late = Object.entries(LATE).map(([source, name]) => ({
-      source: `datasets/${source}`,
-      name,
-    }));
-    await bundle(folder, late, false);
+    for (const [source, name] of Object.entries(LATE)) {
+      await bundle(folder, { source: `datasets/${source}`, name }, false);
+    }
   } finally {
     await esbuild.stop();
   }
@@ -105,25 +104,11 @@ const lateImports: esbuild.Plugin = {
   },
 };
 
-/** All entries throw the classes of the library's own, so that a program can tell errors by `instanceof`. */
-function sharedErrors(entries: Entry[], ending: string): esbuild.Plugin {
-  return {
-    name: "shared-errors",
-    setup(build) {
-      if (entries.some(({ source }) => source === "mod.ts")) return;
-      build.onResolve({ filter: /\/errors\.ts$/ }, () => ({
-        path: `./dvn${ending}.js`,
-        external: true,
-      }));
-    },
-  };
-}
-
-async function bundle(folder: string, entries: Entry[], minify: boolean): Promise<void> {
+async function bundle(folder: string, { name, source }: Entry, minify: boolean): Promise<void> {
   const ending = minify ? ".min" : "";
   const { metafile } = await esbuild.build({
     absWorkingDir: ROOT,
-    entryPoints: Object.fromEntries(entries.map(({ name, source }) => [name + ending, source])),
+    entryPoints: { [name + ending]: source },
     outdir: folder,
     bundle: true,
     minify,
@@ -137,7 +122,7 @@ async function bundle(folder: string, entries: Entry[], minify: boolean): Promis
     banner: { js: `/*! ${config.name} ${config.version}, ${config.license} licence */` },
     plugins: [
       lateImports,
-      sharedErrors(entries, ending),
+      ...source === "mod.ts" ? [] : [shareLibrary(ROOT, `./dvn${ending}.js`)],
       ...minify ? [packShaders(join(ROOT, "shaders"))] : [],
     ],
   });

@@ -27,7 +27,7 @@ export interface Offence {
 const FOLDERS = ["shaders", "nn", "dvn", "datasets"];
 
 /** What users import. */
-const ENTRIES = ["mod.ts", "paper.ts", "datasets.ts", "tuning.ts"];
+const ENTRIES = ["mod.ts", "paper.ts", "datasets.ts", "files.ts", "tuning.ts"];
 
 /** What each layer may import besides itself. The rest of the tree may import anything. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { cutOut } from "../../dvn/cut_out.ts";
 import type { TaskData } from "../../dvn/data.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
@@ -77,7 +78,7 @@ function run({ tensors, metadata }: SafeTensors, bytes: Uint8Array): Float64Arra
 }
 
 for (const kind of ["private", "shared"] as const) {
-  Deno.test(`weights() of one network holds its values alone, and they answer as it does, batch norm ${kind}`, async () => {
+  Deno.test(`cutOut() of one network holds its values alone, and they answer as it does, batch norm ${kind}`, async () => {
     const net = await randomNetwork({
       ...SCENARIO,
       batchNorm: { ...SCENARIO.batchNorm, affine: kind, statistics: kind },
@@ -89,7 +90,7 @@ for (const kind of ["private", "shared"] as const) {
         const images = Uint8Array.from({ length: COUNT * height * width * channels }, (_, i) => {
           return (i * 37 + 11 * level) % 256;
         });
-        const file = decodeSafeTensors(await virtual.weights({ note: "kept" }));
+        const file = decodeSafeTensors(await cutOut(virtual, { note: "kept" }));
         const values = [...file.tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
         assertEquals(4 * values, virtual.cost.bytes);
         assertEquals(file.metadata.note, "kept");
@@ -111,11 +112,11 @@ for (const kind of ["private", "shared"] as const) {
   });
 }
 
-Deno.test("weights() of a network with hidden layers holds those too", async () => {
+Deno.test("cutOut() of a network with hidden layers holds those too", async () => {
   const [a, b] = SCENARIO.tasks;
   const net = await randomNetwork({ ...SCENARIO, tasks: [{ ...a!, hidden: [6, 5] }, b!] });
   const virtual = net.virtual("a", { level: 2 });
-  const { tensors } = decodeSafeTensors(await virtual.weights());
+  const { tensors } = decodeSafeTensors(await cutOut(virtual));
   const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   assertEquals(4 * values, virtual.cost.bytes);
   assertEquals(tensors.get("hidden2.weight")!.shape, [6, 5]);

@@ -7,7 +7,7 @@ import config from "../../deno.json" with { type: "json" };
 import { prepareAdapter } from "../../cli/adapter.ts";
 import type { Choice, ConvShape } from "../../mod.ts";
 import { build, type BuiltFile, SIZE_LIMIT } from "../../tools/build.ts";
-import { stripWgsl } from "../../tools/pack_shaders.ts";
+import { stripWgsl, toBase91 } from "../../tools/pack_shaders.ts";
 import { unroll } from "../../shaders/specialize.ts";
 import { findChromium } from "../browser/chromium.ts";
 import { openPage } from "../browser/open_page.ts";
@@ -313,4 +313,20 @@ Deno.test({
       "wrong.ts: Type 'string' is not assignable to type 'number'.",
     ]);
   },
+});
+
+Deno.test("toBase91() gives two characters for 13 bits, none of which needs an escape", () => {
+  for (const length of [0, 1, 2, 3, 12, 13, 14, 1000]) {
+    const bytes = Uint8Array.from({ length }, (_, i) => 255 - (i * 37) % 256);
+    const text = toBase91(bytes);
+    assertEquals(JSON.stringify(text).length, text.length + 2);
+    let bits = 0n;
+    const digit = (c: string) => BigInt(c.charCodeAt(0) - (c > "\\" ? 36 : 35));
+    for (let i = text.length - 2; i >= 0; i -= 2) {
+      bits = bits << 13n | digit(text[i]!) * 91n + digit(text[i + 1]!);
+    }
+    const back = Uint8Array.from({ length }, (_, i) => Number(bits >> BigInt(8 * i) & 255n));
+    assertEquals(back, bytes);
+    assert(text.length <= Math.ceil((8 * length + 16) / 13) * 2, `${text.length} for ${length}`);
+  }
 });

@@ -57,7 +57,7 @@ Deno.test("check_layers names each import against the layers", async () => {
   });
   assertEquals(offences, [
     "cli/main.ts:1: imports web/chart.ts, but cli may import only itself and shaders, nn, dvn, " +
-    "datasets, mod.ts, paper.ts, datasets.ts, tuning.ts, web/server",
+    "datasets, mod.ts, paper.ts, datasets.ts, files.ts, tuning.ts, web/server",
     "datasets/d.ts:1: imports nn/g.ts, but datasets may import only itself",
     "dvn/c.ts:1: imports datasets/d.ts, but dvn may import only itself and nn",
     "dvn/e.ts:1: imports shaders/f.ts, but dvn may import only itself and nn",
@@ -66,13 +66,13 @@ Deno.test("check_layers names each import against the layers", async () => {
     "nn/b.ts:2: imports dvn/c.ts, but nn may import only itself and shaders",
     "shaders/a.ts:1: imports nn/b.ts, but shaders may import only itself",
     "web/late.ts:1: imports web/server/server.ts, but web may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, tuning.ts",
+    "paper.ts, datasets.ts, files.ts, tuning.ts",
     "web/page.ts:2: imports nn/g.ts, but web may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, tuning.ts",
+    "paper.ts, datasets.ts, files.ts, tuning.ts",
     "web/server/server.ts:1: imports web/chart.ts, but web/server may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, tuning.ts, tools",
+    "paper.ts, datasets.ts, files.ts, tuning.ts, tools",
     "web/server/server.ts:2: imports cli/args.ts, but web/server may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, tuning.ts, tools",
+    "paper.ts, datasets.ts, files.ts, tuning.ts, tools",
   ]);
 });
 

@@ -7,13 +7,12 @@ import {
   selectClasses,
 } from "../../datasets.ts";
 import {
-  digitsScenario,
-  type NetworkScore,
+  cutOut,
   openStreaming,
   type StreamingNetwork,
   type StreamingProgress,
-  type TaskData,
-} from "../../mod.ts";
+} from "../../files.ts";
+import { digitsScenario, type NetworkScore, type TaskData } from "../../mod.ts";
 import { Networks } from "./networks.ts";
 import { decodeFile } from "./picture_file.ts";
 import type {
@@ -102,7 +101,7 @@ const handlers: Handlers = {
     const { weights } = networks.entry(id);
     return weights ?? await networks.use(id, (net) => net.weights());
   },
-  cut: ({ id, task, level }) => networks.use(id, (net) => net.virtual(task, { level }).weights()),
+  cut: ({ id, task, level }) => networks.use(id, (net) => cutOut(net.virtual(task, { level }))),
   stream: ({ url, task, picture }) => stream(url, task, picture),
   async loseDevice() {
     (await networks.gpu()).device.destroy();
