@@ -45,6 +45,7 @@ export { augment, type ImageShape, MATRIX_LENGTH, packedLength } from "./nn/ops/
 export { batchNorm, type BatchNormOptions, pairLayout } from "./nn/ops/batch_norm.ts";
 export { padChannels } from "./nn/ops/channels.ts";
 export type { Conv2dGeometry, Tile } from "./shaders/conv2d.ts";
+export type { SharedTile } from "./shaders/shared_tile.ts";
 export { conv2d, type Conv2dOptions } from "./nn/ops/conv2d.ts";
 export {
   COUNTER_LENGTH,

@@ -4,8 +4,9 @@ import { ceilDiv, type Constants, type Workgroups } from "./kernel.ts";
 export interface SharedTile {
   /** Rows by groups of 4 columns that a lane makes. */
   tile: { rows: number; columns: number };
-  /** Rows and columns that a workgroup makes; multiples of 4. */
+  /** Rows that a workgroup makes; a multiple of 4. */
   groupRows: number;
+  /** Columns that a workgroup makes; a multiple of 4. */
   groupColumns: number;
 }
 
