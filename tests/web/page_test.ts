@@ -378,6 +378,10 @@ pageTest(
       .allTextContents();
     const [first, second, third] = kilobytes.map(parseFloat) as [number, number, number];
     assert(first < second && second < third, kilobytes.join());
+    const times = await page.locator("#stream-table tbody tr td:nth-child(3)").allTextContents();
+    const unit: Record<string, number> = { ms: 1e-3, s: 1, min: 60 };
+    const seconds = times.map((text) => parseFloat(text) * unit[text.split(" ")[1]!]!);
+    assertEquals(seconds, seconds.toSorted((a, b) => a - b), "levels answer one after another");
     assertMatch(
       (await page.getAttribute("#arrival", "aria-label"))!,
       /Level 1 answered after .* Level 3/,
