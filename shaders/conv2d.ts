@@ -1,4 +1,4 @@
-import { ceilDiv, defineKernel, grid, type Shape, size } from "./kernel.ts";
+import { ceilDiv, defineKernel, foldedGrid, grid, type Shape, size } from "./kernel.ts";
 import conv2dWgsl from "./conv2d.wgsl" with { type: "text" };
 import conv2dDwWgsl from "./conv2d_dw.wgsl" with { type: "text" };
 import conv2dDwSharedWgsl from "./conv2d_dw_shared.wgsl" with { type: "text" };
@@ -7,7 +7,7 @@ import gemmNnWgsl from "./gemm_nn.wgsl" with { type: "text" };
 import gemmTnWgsl from "./gemm_tn.wgsl" with { type: "text" };
 import packWeightWgsl from "./pack_weight.wgsl" with { type: "text" };
 import quotientWgsl from "./quotient.wgsl" with { type: "text" };
-import { depthOf, nnConstants, type SharedTile, tileGrid, tnConstants } from "./shared_tile.ts";
+import { depthOf, nnConstants, type SharedTile, tnConstants } from "./shared_tile.ts";
 import unpackGradientWgsl from "./unpack_gradient.wgsl" with { type: "text" };
 
 /** A square kernel, and how it moves. */
@@ -18,6 +18,11 @@ export interface Conv2dGeometry {
   stride: number;
   /** Zeros around the picture. */
   padding: number;
+}
+
+/** Side of a convolution's result, from that of its input. */
+export function conv2dExtent(size: number, { kernel, stride, padding }: Conv2dGeometry): number {
+  return Math.floor((size + 2 * padding - kernel) / stride) + 1;
 }
 
 /** Pixels, or groups of 4 input channels, by groups of 4 output channels that one lane makes. */
@@ -95,7 +100,7 @@ export const conv2dSharedKernel = defineKernel<
       add ? 1 : 0,
     ];
   },
-  workgroups: ({ y }, args) => tileGrid(sharedTiles(y!, args.upsample, args)),
+  workgroups: ({ y }, args) => foldedGrid(sharedTiles(y!, args.upsample, args)),
 });
 
 /** A tile's pixels have equal coordinates modulo `upsample`. */
@@ -183,7 +188,7 @@ export const conv2dDwSharedKernel = defineKernel<
       sharedDwTiles(partial!, shared),
     ];
   },
-  workgroups: ({ partial }, args) => tileGrid(sharedDwTiles(partial!, args)),
+  workgroups: ({ partial }, args) => foldedGrid(sharedDwTiles(partial!, args)),
 });
 
 function sharedDwTiles(

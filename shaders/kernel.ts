@@ -63,7 +63,11 @@ const MAX_GROUPS = 65535;
  * kernel undoes that with `(group.y * groups.x + group.x) * LANES + lane`.
  */
 export function grid(lanes: number): Workgroups {
-  const groups = Math.max(1, ceilDiv(lanes, LANES));
+  return foldedGrid(Math.max(1, ceilDiv(lanes, LANES)));
+}
+
+/** So many workgroups, or few more, folded as in {@linkcode grid}. */
+export function foldedGrid(groups: number): Workgroups {
   const rows = ceilDiv(groups, MAX_GROUPS);
   return [ceilDiv(groups, rows), rows, 1];
 }

@@ -1,5 +1,5 @@
 import type { Tile } from "./conv2d.ts";
-import { ceilDiv, defineKernel, grid, type Shape, size } from "./kernel.ts";
+import { ceilDiv, defineKernel, foldedGrid, grid, type Shape, size } from "./kernel.ts";
 import gemmNnWgsl from "./gemm_nn.wgsl" with { type: "text" };
 import gemmTnWgsl from "./gemm_tn.wgsl" with { type: "text" };
 import matmulWgsl from "./matmul.wgsl" with { type: "text" };
@@ -7,7 +7,7 @@ import matmulDwSharedWgsl from "./matmul_dw_shared.wgsl" with { type: "text" };
 import matmulSharedWgsl from "./matmul_shared.wgsl" with { type: "text" };
 import matmulDwWgsl from "./matmul_dw.wgsl" with { type: "text" };
 import padRowsWgsl from "./pad_rows.wgsl" with { type: "text" };
-import { depthOf, nnConstants, type SharedTile, tileGrid, tnConstants } from "./shared_tile.ts";
+import { depthOf, nnConstants, type SharedTile, tnConstants } from "./shared_tile.ts";
 import unalignedWgsl from "./unaligned.wgsl" with { type: "text" };
 
 /**
@@ -75,7 +75,7 @@ export const matmulSharedKernel = defineKernel<
       sharedTiles(y!, args),
     ];
   },
-  workgroups: ({ y }, args) => tileGrid(sharedTiles(y!, args)),
+  workgroups: ({ y }, args) => foldedGrid(sharedTiles(y!, args)),
 });
 
 /** Tiles of matrices, [..., rows, columns]. */
@@ -145,7 +145,7 @@ export const matmulDwSharedKernel = defineKernel<
   },
   workgroups: ({ x, dy }, args) => {
     const batch = size(x!.slice(0, -2));
-    return tileGrid(sharedTiles([args.splits, batch, x!.at(-1)!, dy!.at(-1)!], args));
+    return foldedGrid(sharedTiles([args.splits, batch, x!.at(-1)!, dy!.at(-1)!], args));
   },
 });
 

@@ -1,4 +1,4 @@
-import { ceilDiv, type Constants, type Workgroups } from "./kernel.ts";
+import type { Constants } from "./kernel.ts";
 
 /** What a workgroup makes of a matrix product through workgroup memory; see gemm_nn.wgsl. */
 export interface SharedTile {
@@ -75,11 +75,4 @@ function checked(shared: SharedTile, sizes: Record<string, number>): Constants {
     );
   }
   return constants;
-}
-
-/** Workgroups for as many tiles, each one's; see {@linkcode grid}. */
-export function tileGrid(tiles: number): Workgroups {
-  const most = 65535;
-  const rows = ceilDiv(tiles, most);
-  return [ceilDiv(tiles, rows), rows, 1];
 }

@@ -1,4 +1,4 @@
-import type { Tile } from "../../shaders/conv2d.ts";
+import { conv2dExtent, type Tile } from "../../shaders/conv2d.ts";
 import { ceilDiv } from "../../shaders/kernel.ts";
 import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
@@ -13,8 +13,8 @@ export type Driver = "gpu" | "lavapipe" | "swiftshader";
 interface Tuning {
   /** Pixels, or tiles, a lane of a convolution makes. */
   convRows: number;
-  /** Channels from which on Winograd's way is the faster one; undefined: never. */
-  winograd?: { least: number; leastDw: number };
+  /** Channels from which on Winograd's way is the faster one. */
+  winogradChannels: number;
   /** Of a batch's tiles, those that go at a time. */
   winogradTiles: number;
   winogradDwLanes: number;
@@ -34,7 +34,7 @@ interface Tuning {
 const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
-    winograd: { least: 32, leastDw: 32 },
+    winogradChannels: 32,
     winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
@@ -44,7 +44,7 @@ const TUNING: Record<Driver, Tuning> = {
   },
   swiftshader: {
     convRows: 4,
-    winograd: { least: 32, leastDw: 32 },
+    winogradChannels: 32,
     winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
@@ -57,7 +57,7 @@ const TUNING: Record<Driver, Tuning> = {
     // Saves 13.5 ci co of 18 operations a pixel and moves 22 (ci + co) bytes more: with equal channels c
     // it is faster where c > 3.3 times the operations the adapter does for each byte it moves, which is
     // some 8 (A100) to 25 (most others) and 50 (RTX 4090, large caches). Not measured.
-    winograd: { least: 128, leastDw: 128 },
+    winogradChannels: 128,
     winogradTiles: 2048,
     winogradDwLanes: 32768,
     dwLanes: 32768,
@@ -125,7 +125,7 @@ export interface ConvShape {
 export function defaultConv(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(driver, shape, TUNING[driver].winograd?.least),
+  algorithm = fastest(driver, shape),
 ): ConvChoice {
   if (algorithm === "winograd" && canBeWinograd(shape)) return winogradChoice(driver, shape);
   const [, to] = channelsOf(shape);
@@ -137,7 +137,7 @@ export function defaultConv(
 export function defaultWeightGradient(
   driver: Driver,
   shape: ConvShape,
-  algorithm = fastest(driver, shape, TUNING[driver].winograd?.leastDw),
+  algorithm = fastest(driver, shape),
 ): WeightGradientChoice {
   if (algorithm === "winograd" && canBeWinograd(shape)) {
     return winogradWeightGradientChoice(driver, shape);
@@ -152,15 +152,12 @@ export function defaultWeightGradient(
  *
  * @param least Channels from which on Winograd's way is the faster one.
  */
-function fastest(
-  driver: Driver,
-  shape: ConvShape,
-  least = Infinity,
-): ConvChoice["algorithm"] {
+function fastest(driver: Driver, shape: ConvShape): ConvChoice["algorithm"] {
   const { pass, n, h, w, ci, co, kernel } = shape;
   const [, to] = channelsOf(shape);
   const shares = (rows: number) => driver === "gpu" && fillsSharedTile(rows, to);
-  const tiled = Math.min(ci, co) >= least && n * h * w >= LEAST_PIXELS && canBeWinograd(shape);
+  const tiled = Math.min(ci, co) >= TUNING[driver].winogradChannels &&
+    n * h * w >= LEAST_PIXELS && canBeWinograd(shape);
   if (tiled && (driver !== "gpu" || shares(winogradTilesOf(shape)))) return "winograd";
   return shares(pass === "dw" ? kernel ** 2 * ci : pixelsOf(shape)) ? "shared" : "direct";
 }
@@ -315,9 +312,10 @@ function sharedWeightGradientChoice(
 
 function directWeightGradientChoice(
   driver: Driver,
-  { n, h, ci, co, kernel, stride, padding }: ConvShape,
+  shape: ConvShape,
 ): WeightGradientChoice & { algorithm: "direct" } {
-  const lines = n * (Math.floor((h + 2 * padding - kernel) / stride) + 1);
+  const { n, h, ci, co, kernel } = shape;
+  const lines = n * conv2dExtent(h, shape);
   const rows = ci % 8 === 0 ? 2 : 1;
   const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
@@ -326,10 +324,9 @@ function directWeightGradientChoice(
 }
 
 /** Pixels of the pass's result; of a weight gradient, those it sums over. */
-function pixelsOf({ pass, n, h, w, kernel, stride, padding }: ConvShape): number {
-  if (pass === "dx") return n * h * w;
-  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
-  return n * extent(h) * extent(w);
+function pixelsOf(shape: ConvShape): number {
+  const { pass, n, h, w } = shape;
+  return pass === "dx" ? n * h * w : n * conv2dExtent(h, shape) * conv2dExtent(w, shape);
 }
 
 /** Input and output channels of the pass. */

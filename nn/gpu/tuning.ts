@@ -1,3 +1,4 @@
+import { conv2dExtent } from "../../shaders/conv2d.ts";
 import {
   type ConvChoice,
   type ConvShape,
@@ -159,7 +160,6 @@ export function describeChoice({ algorithm, tile, ...rest }: Choice): string {
 
 /** Multiply-accumulates of a pass, computed the direct way. */
 export function multiplyAccumulates(shape: ConvShape): number {
-  const { n, h, w, ci, co, kernel, stride, padding } = shape;
-  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
-  return n * extent(h) * extent(w) * kernel ** 2 * ci * co;
+  const { n, h, w, ci, co, kernel } = shape;
+  return n * conv2dExtent(h, shape) * conv2dExtent(w, shape) * kernel ** 2 * ci * co;
 }

@@ -1,6 +1,7 @@
 import {
   conv2dDwKernel,
   conv2dDwSharedKernel,
+  conv2dExtent,
   type Conv2dGeometry,
   conv2dKernel,
   conv2dSharedKernel,
@@ -8,7 +9,7 @@ import {
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
 import type { Shape } from "../../shaders/kernel.ts";
-import type { ConvChoice, WeightGradientChoice, WinogradChoice } from "../gpu/chooser.ts";
+import type { ConvChoice, WeightGradientChoice } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -59,8 +60,7 @@ export function conv2d(
   checkMap("conv2d", x, channels(layout.inWidths, inUnits));
   const [n, h, w, ci] = x.shape as [number, number, number, number];
   const co = padChannels(channels(layout.outWidths, outUnits));
-  const extent = (size: number) => Math.floor((size + 2 * padding - kernel) / stride) + 1;
-  const shape = [n, extent(h), extent(w), co];
+  const shape = [n, conv2dExtent(h, options), conv2dExtent(w, options), co];
   if (
     shape[1]! < 1 || shape[2]! < 1 || stride < 1 || padding < 0 ||
     padding >= kernel
@@ -94,24 +94,19 @@ export function conv2d(
     ).packed;
   };
 
-  const choice = tuning.conv({ pass: "forward", ...passShape });
-  const packed = pack(false);
-  const y = choice.algorithm === "winograd"
-    ? winogradConv2d(tape, { x, packed, addend: add }, choice)
-    : convolve(tape, { x, weight: packed, addend: add }, shape, choice, {
-      kernel,
-      stride,
-      padding,
-      upsample: 1,
-    });
+  const forward = tuning.conv({ pass: "forward", ...passShape });
+  const y = convolve(tape, { x, packed: pack(false), addend: add }, shape, forward, {
+    kernel,
+    stride,
+    padding,
+    upsample: 1,
+  });
   tape.onBackward(y, (dy) => {
     if (add?.needsGradient) {
       tape.setGradient(add, tape.sum(tape.gradient(add), dy));
     }
-    const way = tuning.weightGradient({ pass: "dw", ...passShape });
-    const partial = way.algorithm === "winograd"
-      ? winogradWeightGradient(tape, x, dy, way)
-      : weightGradient(tape, x, dy, way, { kernel, stride, padding });
+    const dw = tuning.weightGradient({ pass: "dw", ...passShape });
+    const partial = weightGradient(tape, x, dy, dw, { kernel, stride, padding });
     const { gradient, adds } = tape.gradientSink(store, weight, blocks);
     tape.run(
       unpackGradientKernel,
@@ -127,14 +122,8 @@ export function conv2d(
     if (!x.needsGradient) return;
     // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
     const prior = tape.gradient(x);
-    const choice = tuning.conv({ pass: "dx", ...passShape });
-    if (choice.algorithm === "winograd") {
-      const operands = { x: dy, packed: pack(true), addend: prior };
-      tape.setGradient(x, winogradConv2d(tape, operands, choice));
-      return;
-    }
-    const operands = { x: dy, weight: pack(true), addend: prior };
-    const dx = convolve(tape, operands, x.shape, choice, {
+    const backward = tuning.conv({ pass: "dx", ...passShape });
+    const dx = convolve(tape, { x: dy, packed: pack(true), addend: prior }, x.shape, backward, {
       kernel,
       stride: 1,
       padding: kernel - 1 - padding,
@@ -148,26 +137,28 @@ export function conv2d(
 /** A convolution, or a data gradient as one, by the kernel chosen. */
 function convolve(
   tape: Tape,
-  { x, weight, addend }: { x: Tensor; weight: Tensor; addend?: Tensor },
+  { x, packed, addend }: { x: Tensor; packed: Tensor; addend?: Tensor },
   shape: Shape,
-  choice: Exclude<ConvChoice, WinogradChoice>,
+  choice: ConvChoice,
   geometry: Conv2dGeometry & { upsample: number },
 ): Tensor {
-  const inputs = { x, weight, addend: addend ?? x };
+  if (choice.algorithm === "winograd") return winogradConv2d(tape, { x, packed, addend }, choice);
+  const inputs = { x, weight: packed, addend: addend ?? x };
   const args = { ...geometry, add: addend !== undefined };
   return choice.algorithm === "shared"
     ? tape.run(conv2dSharedKernel, inputs, { y: shape }, { ...args, ...choice }).y
     : tape.run(conv2dKernel, inputs, { y: shape }, { ...args, ...choice }).y;
 }
 
-/** A weight gradient's parts, [splits, taps, ci, co], by the kernel chosen. */
+/** A weight gradient, [taps, ci, co], or its parts, [splits, taps, ci, co], by the kernel chosen. */
 function weightGradient(
   tape: Tape,
   x: Tensor,
   dy: Tensor,
-  choice: Exclude<WeightGradientChoice, WinogradChoice>,
+  choice: WeightGradientChoice,
   geometry: Conv2dGeometry,
 ): Tensor {
+  if (choice.algorithm === "winograd") return winogradWeightGradient(tape, x, dy, choice);
   const outputs = { partial: [choice.splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
   return choice.algorithm === "shared"
     ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial
