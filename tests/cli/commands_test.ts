@@ -11,20 +11,7 @@ import { main as infer } from "../../cli/infer.ts";
 import { type RunLine, sortLines } from "../../cli/run_record.ts";
 import { main as train } from "../../cli/train.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
-
-const TINY = {
-  ...digitsScenario,
-  name: "tiny",
-  backbone: { kind: "custom", widths: [4, 8], blocks: 1 },
-  stem: { kernel: 3, channels: 4, outputSize: 8 },
-  units: 2,
-  levels: [1, 2],
-  tasks: [
-    { name: "first", dataset: "digits", classes: [0, 1] },
-    { name: "second", dataset: "digits", classes: [2, 3] },
-  ],
-  training: { ...digitsScenario.training, epochs: 6, batchSize: 48 },
-};
+import { TINY_DIGITS } from "./tiny_digits.ts";
 
 const DIGITS = `${import.meta.dirname}/../fixtures/digits`;
 
@@ -46,7 +33,7 @@ async function run(name: "train" | "infer", args: string[]) {
 async function inTemporaryFolder(test: (path: string) => Promise<void>) {
   const path = await Deno.makeTempDir();
   try {
-    await Deno.writeTextFile(`${path}/tiny.json`, JSON.stringify(TINY));
+    await Deno.writeTextFile(`${path}/tiny.json`, JSON.stringify(TINY_DIGITS));
     await test(path);
   } finally {
     await Deno.remove(path, { recursive: true });
@@ -65,7 +52,7 @@ Deno.test("train: a wrong flag, file or value is one line, and nothing is writte
       Deno.writeTextFileSync(`${path}/${name}`, text);
       return `${path}/${name}`;
     };
-    const { training, tasks } = TINY;
+    const { training, tasks } = TINY_DIGITS;
     const cases: [string[], string][] = [
       [
         ["--sed", "1"],
@@ -90,21 +77,21 @@ Deno.test("train: a wrong flag, file or value is one line, and nothing is writte
       [[path], `cannot read ${path}: it is a folder`],
       [[write("a.json", "{,}")], `${path}/a.json is not JSON: `],
       [[write("b.json", 3)], `${path}/b.json: `],
-      [[write("c.json", { ...TINY, sed: 1 })], `${path}/c.json: `],
+      [[write("c.json", { ...TINY_DIGITS, sed: 1 })], `${path}/c.json: `],
       [
-        [write("d.json", { ...TINY, training: { ...training, epochs: -1 } })],
+        [write("d.json", { ...TINY_DIGITS, training: { ...training, epochs: -1 } })],
         "training.epochs",
       ],
       [
         [write("e.json", {
-          ...TINY,
+          ...TINY_DIGITS,
           tasks: [{ name: "a", dataset: "nist" }, tasks[0]],
         })],
         'tasks[0].dataset "nist" is not known; known are: digits',
       ],
       [
         [write("f.json", {
-          ...TINY,
+          ...TINY_DIGITS,
           tasks: [tasks[0], { ...tasks[1], classes: [0, 10] }],
         })],
         "tasks[1].classes: digits has classes 0 to 9, got [0,10]",
@@ -181,10 +168,10 @@ Deno.test("a wrong value ends the process with code 2 and one line on stderr", (
       err: 'error: --epochs must be a whole number, 1 or more; got "x"\n',
     });
     // Known only once the network is made: a stem whose maps the pictures do not fit.
-    const stem = { ...TINY.stem, outputSize: 5 };
+    const stem = { ...TINY_DIGITS.stem, outputSize: 5 };
     await Deno.writeTextFile(
       `${path}/odd.json`,
-      JSON.stringify({ ...TINY, stem }),
+      JSON.stringify({ ...TINY_DIGITS, stem }),
     );
     const odd = await run("train", [
       `${path}/odd.json`,
@@ -342,10 +329,10 @@ Deno.test("train, interrupt, resume and infer", async (t) => {
         `${folder}/results.jsonl`,
         begun.map((line) => JSON.stringify(line) + "\n").join(""),
       );
-      const wider = { ...TINY.backbone, widths: [8, 16] };
+      const wider = { ...TINY_DIGITS.backbone, widths: [8, 16] };
       await Deno.writeTextFile(
         `${folder}/scenario.json`,
-        JSON.stringify({ ...TINY, backbone: wider }),
+        JSON.stringify({ ...TINY_DIGITS, backbone: wider }),
       );
       const { code, err } = await run("train", ["--resume", folder]);
       assertEquals(code, 2);

@@ -11,25 +11,12 @@ import { main as experiment } from "../../cli/experiment.ts";
 import type { CellResult } from "../../cli/experiment/cell.ts";
 import { sortLines } from "../../cli/run_record.ts";
 import { methodNames } from "../../dvn/methods/index.ts";
-import { digitsScenario } from "../../dvn/scenarios/digits.ts";
 import { hasReal, REAL_FOLDER } from "../datasets/sources.ts";
 import { inTemporaryFolder } from "./archives.ts";
+import { TINY_DIGITS } from "./tiny_digits.ts";
 
 /** Two tasks, in two runs by `baseline`; the epoch is chosen by held-out images, which depend on the seed. */
-const TINY = {
-  ...digitsScenario,
-  name: "tiny",
-  backbone: { kind: "custom", widths: [4, 8], blocks: 1 },
-  stem: { ...digitsScenario.stem, channels: 4 },
-  units: 2,
-  levels: [1, 2],
-  tasks: [
-    { name: "first", dataset: "digits", classes: [0, 1] },
-    { name: "second", dataset: "digits", classes: [2, 3] },
-  ],
-  training: { ...digitsScenario.training, epochs: 6, batchSize: 48 },
-  reportedEpoch: { validation: 0.2 },
-};
+const TINY = { ...TINY_DIGITS, reportedEpoch: { validation: 0.2 } };
 
 const METHODS = "baseline,dvn";
 

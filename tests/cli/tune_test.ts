@@ -11,7 +11,6 @@ import { UsageError } from "../../cli/args.ts";
 import { main, tune } from "../../cli/tune.ts";
 import { renderChoices, renderGains, TuneProgress } from "../../cli/tune_report.ts";
 import { TuningFile } from "../../cli/tuning_file.ts";
-import { digitsScenario } from "../../dvn/scenarios/digits.ts";
 import type { TunedChoice } from "../../nn/gpu/autotune.ts";
 import type { ConvShape } from "../../nn/gpu/chooser.ts";
 import { Gpu } from "../../nn/gpu/gpu.ts";
@@ -19,6 +18,7 @@ import { type Choice, describeChoice, shapeKey } from "../../nn/gpu/tuning.ts";
 import { tuningKey } from "../../nn/gpu/tuning_key.ts";
 import { testGpu } from "../gpu.ts";
 import { inTemporaryFolder } from "./archives.ts";
+import { TINY_DIGITS } from "./tiny_digits.ts";
 
 const SHAPE: ConvShape = {
   pass: "forward",
@@ -192,19 +192,7 @@ Deno.test("tune: a wrong flag or value is one line", async () => {
   }
 });
 
-const TINY = {
-  ...digitsScenario,
-  name: "tiny",
-  backbone: { kind: "custom", widths: [4, 8], blocks: 1 },
-  stem: { kernel: 3, channels: 4, outputSize: 8 },
-  units: 2,
-  levels: [1, 2],
-  tasks: [
-    { name: "first", dataset: "digits", classes: [0, 1] },
-    { name: "second", dataset: "digits", classes: [2, 3] },
-  ],
-  training: { ...digitsScenario.training, epochs: 1, batchSize: 48 },
-};
+const TINY = { ...TINY_DIGITS, training: { ...TINY_DIGITS.training, epochs: 1 } };
 
 Deno.test("tune measures, remembers, lists and forgets; train uses what it found unless told not to", () =>
   inTemporaryFolder(async (path) => {
