@@ -81,9 +81,11 @@ export async function main(args: string[]): Promise<number> {
     }
     throw new UsageError(`cannot listen at ${host}, port ${port}: ${why(error)}`);
   }
+  // Before anyone is told of the server: what they stop with at once must end it well, too.
+  const stopped = stopSignal();
   console.log(describeRuns(runs, operands.length > 0));
   console.log(`${server.url}${local ? "" : ", for everyone who can reach this machine"}`);
-  await stopSignal();
+  await stopped;
   await server.close();
   return 0;
 }
