@@ -152,8 +152,8 @@ export class Gpu {
     const key = `${textured} ${JSON.stringify(constants)}`;
     let pipeline = variants.get(key);
     if (!pipeline) {
-      pipeline = this.#compile(kernel, constants, textured);
-      variants.set(key, pipeline);
+      variants.set(key, pipeline = this.#compile(kernel, constants, textured));
+      pipeline.catch(() => variants.delete(key)); // it may compile when memory is free again
     }
     return pipeline;
   }

@@ -3,6 +3,7 @@ import { recordImages, recordInput } from "../../dvn/batch_input.ts";
 import { Counters } from "../../dvn/counters.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
+import { OutOfMemoryError } from "../../nn/gpu/errors.ts";
 import { assignSlots } from "../../nn/gpu/plan.ts";
 import { crossEntropy } from "../../nn/ops/cross_entropy.ts";
 import { encodeSafeTensors, SafeTensorsError } from "../../nn/safetensors.ts";
@@ -86,6 +87,27 @@ Deno.test("predict() gives the same for one image and for many, in any number", 
     RangeError,
     "predict: images must be whole pictures of 4x4x1 = 16 bytes, got 17",
   );
+  net.destroy();
+});
+
+Deno.test("predict() works again once what it lacked is there; measure() keeps nothing", async () => {
+  const net = await tinyNetwork();
+  const { gpu } = net;
+  const network = net.virtual("a", { level: 1 });
+  const image = new Uint8Array(4 * 4);
+  const refuse = () => {
+    throw new OutOfMemoryError("here", "made up");
+  };
+  Object.defineProperty(gpu, "buffer", { value: refuse, configurable: true });
+  try {
+    await assertRejects(() => network.predict(image), OutOfMemoryError, "made up");
+  } finally {
+    Reflect.deleteProperty(gpu, "buffer"); // the class's own shows again
+  }
+  assertEquals((await network.predict(image)).length, 3);
+  const held = gpu.bytesHeld;
+  assert((await network.measure(8)).msPerImage > 0);
+  assertEquals(gpu.bytesHeld, held);
   net.destroy();
 });
 

@@ -96,6 +96,24 @@ Deno.test("a pipeline is compiled once for each kernel and its constants", async
   assertEquals(gpu.pipelineCount, before + 3);
 });
 
+Deno.test("a pipeline that failed to compile is compiled again when asked for again", async () => {
+  const gpu = await testGpu();
+  const kernel = defineKernel({
+    label: "later",
+    wgsl: "@compute @workgroup_size(1) fn main() {}",
+    bindings: {},
+    workgroups: () => [1, 1, 1],
+  });
+  const before = gpu.pipelineCount;
+  const fail = () => Promise.reject(new Error("made up"));
+  await replaced(gpu.device, "createComputePipelineAsync", fail, async () => {
+    await assertRejects(() => gpu.pipeline(kernel, {}), ShaderError, "made up");
+  });
+  assertEquals(gpu.pipelineCount, before);
+  assertEquals(await gpu.pipeline(kernel, {}), await gpu.pipeline(kernel, {}));
+  assertEquals(gpu.pipelineCount, before + 1);
+});
+
 Deno.test("a shader's error tells kernel, line and source", async () => {
   const tape = new Tape(await testGpu());
   const kernel = defineKernel({
