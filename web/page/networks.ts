@@ -3,11 +3,11 @@ import {
   convLayers,
   decodeSafeTensors,
   DeepVirtualNetwork,
+  describeWeights,
   DeviceLostError,
   Gpu,
   networkCost,
   type NetworkScore,
-  parseScenario,
   type Scenario,
   taskHierarchy,
   taskLevels,
@@ -15,17 +15,23 @@ import {
 } from "../../mod.ts";
 import type { NetworkView, TaskView } from "./protocol.ts";
 
-/** A network by its weights; on the device only when something is asked of it. */
+/** A network by its weights; on the device only while it is the one in use. */
 interface Entry {
   view: NetworkView;
   scenario: Scenario;
   weights?: Uint8Array;
   /** On the device that is open now. */
   net?: DeepVirtualNetwork;
+  /** Whether the training owns `net`. */
+  lent: boolean;
+  /** Requests under way: `net` is not freed under them. */
+  users: number;
 }
 
 export class Networks {
   readonly #entries = new Map<string, Entry>();
+  /** What was asked for last. */
+  #current: Entry | undefined;
   #gpu: Promise<Gpu> | undefined;
 
   /** @param onLoss Told when the device was lost and a new one will be opened. */
@@ -64,39 +70,45 @@ export class Networks {
     const current = this.#gpu && await this.#gpu.catch(() => undefined);
     if (current !== lost) return;
     this.#gpu = undefined;
-    for (const entry of this.#entries.values()) entry.net = undefined;
+    for (const entry of this.#entries.values()) {
+      entry.net = undefined;
+      entry.lent = false;
+    }
     this.onLoss();
   }
 
-  /** Adds or replaces a network; what it had on the device is freed. */
+  /**
+   * Adds or replaces a network; what the old one had on the device is freed.
+   *
+   * @param lent The network on the device that the training goes on with.
+   */
   set(
     id: string,
     name: string,
     scenario: Scenario,
     tasks: readonly TaskView[],
     weights?: Uint8Array,
-    net?: DeepVirtualNetwork,
+    lent?: DeepVirtualNetwork,
   ): NetworkView {
-    const old = this.#entries.get(id)?.net;
-    if (old !== net) old?.destroy();
-    const view = { ...describe(id, name, scenario, tasks), trained: !!(weights ?? net) };
-    this.#entries.set(id, { view, scenario, weights, net });
+    const old = this.#entries.get(id);
+    const view = { ...describe(id, name, scenario, tasks), trained: !!weights };
+    const entry: Entry = { view, scenario, weights, net: lent, lent: !!lent, users: 0 };
+    this.#entries.set(id, entry);
+    if (this.#current === old) this.#current = entry;
+    if (old) this.#tidy(old);
     return view;
   }
 
   /** Makes a network of the bytes of a checkpoint. @throws {Error} If they are not one. */
   async load(id: string, name: string, weights: Uint8Array, hasGpu: boolean): Promise<NetworkView> {
-    const { metadata } = decodeSafeTensors(weights);
-    if (!metadata.scenario || !metadata.tasks) {
-      throw new RangeError(
-        "this safetensors file holds no deep virtual network; take a run's model.safetensors",
-      );
-    }
-    const net = hasGpu
-      ? await this.onDevice((gpu) => DeepVirtualNetwork.load(gpu, weights))
-      : undefined;
-    const scenario = parseScenario(JSON.parse(metadata.scenario));
-    return this.set(id, name, scenario, JSON.parse(metadata.tasks), weights, net);
+    const { scenario, tasks } = describeWeights(decodeSafeTensors(weights).metadata);
+    // Only this tells whether the file has the weights that it should: the old one stays if not.
+    const net = hasGpu ? await this.onDevice((gpu) => loadFrom(gpu, weights)) : undefined;
+    const view = this.set(id, name, scenario, tasks, weights);
+    const entry = this.entry(id);
+    entry.net = net;
+    this.#makeCurrent(entry);
+    return view;
   }
 
   entry(id: string): Entry {
@@ -122,13 +134,44 @@ export class Networks {
   use<T>(id: string, work: (net: DeepVirtualNetwork) => Promise<T>): Promise<T> {
     return this.onDevice(async (gpu) => {
       const entry = this.entry(id);
-      if (entry.net?.gpu !== gpu) {
-        if (!entry.weights) throw new RangeError(`${entry.view.name}: it is not trained yet`);
-        entry.net = await DeepVirtualNetwork.load(gpu, entry.weights);
+      this.#makeCurrent(entry);
+      entry.users++;
+      try {
+        return await work(await this.#onto(gpu, entry));
+      } finally {
+        entry.users--;
+        this.#tidy(entry);
       }
-      return await work(entry.net);
     });
   }
+
+  async #onto(gpu: Gpu, entry: Entry): Promise<DeepVirtualNetwork> {
+    if (entry.net?.gpu === gpu) return entry.net;
+    if (!entry.weights) throw new RangeError(`${entry.view.name}: it is not trained yet`);
+    const net = await loadFrom(gpu, entry.weights);
+    if (entry.net?.gpu === gpu) net.destroy(); // another request was faster
+    else entry.net = net;
+    return entry.net!;
+  }
+
+  #makeCurrent(entry: Entry): void {
+    this.#current = entry;
+    for (const each of this.#entries.values()) this.#tidy(each);
+  }
+
+  /** Frees what a network has on the device, if nobody needs it there. */
+  #tidy(entry: Entry): void {
+    const isReplaced = this.#entries.get(entry.view.id) !== entry;
+    const isKept = !isReplaced && (entry.lent || entry === this.#current);
+    if (isKept || entry.users > 0) return;
+    entry.net?.destroy();
+    entry.net = undefined;
+  }
+}
+
+/** Networks are trained elsewhere: without gradients they take a third of the memory. */
+function loadFrom(gpu: Gpu, weights: Uint8Array): Promise<DeepVirtualNetwork> {
+  return DeepVirtualNetwork.load(gpu, weights, { forInference: true });
 }
 
 /** Whether the device is gone: promises of a lost one fail in many ways, and this is what tells. */

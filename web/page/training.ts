@@ -4,6 +4,8 @@ import {
   DeepVirtualNetwork,
   digitsScenario,
   type Gpu,
+  type NetworkScore,
+  parseScenario,
   type Scenario,
   scenarioWithEpochs,
   type TaskData,
@@ -22,6 +24,9 @@ const MOST_LOSSES = 3;
 export class Training {
   #state: TrainState = "idle";
   #scenario: Scenario = digitsScenario;
+  /** What is trained; others see it from its first checkpoint on, and until then the one before it. */
+  #net: DeepVirtualNetwork | undefined;
+  #scores: NetworkScore[] = [];
   #checkpoint: CheckpointFiles | undefined;
   #checkpointStep = 0;
   #abort = new AbortController();
@@ -39,10 +44,12 @@ export class Training {
     return this.#running !== undefined;
   }
 
-  /** Begins anew. */
+  /** Begins anew. @throws {ScenarioError} If epochs or seed are none. */
   async start(epochs: number, seed: number): Promise<void> {
+    const scenario = parseScenario({ ...scenarioWithEpochs(digitsScenario, epochs), seed });
     await this.#end("stopped");
-    this.#scenario = { ...scenarioWithEpochs(digitsScenario, epochs), seed };
+    this.#scenario = scenario;
+    this.#scores = [];
     this.#checkpoint = undefined;
     this.#checkpointStep = 0;
     this.#go();
@@ -107,12 +114,12 @@ export class Training {
         for await (const event of train(net, this.data, options)) {
           if (event.type === "start" && this.#state !== "pausing") this.#set("running");
           if (event.type === "step") losses = 0;
-          if (event.type === "evaluation") this.networks.scores(TRAINED, event.networks);
+          if (event.type === "evaluation") this.#scores = event.networks;
           if (event.type === "checkpoint") {
             const { weights, state } = event;
             this.#checkpoint = { weights, state };
             this.#checkpointStep = event.step;
-            this.networks.keep(TRAINED, weights);
+            this.#publish(net, weights);
           }
           this.tell({ type: "train", event: withoutBytes(event), bytesHeld: gpu.bytesHeld });
           if (event.type === "end") this.#set(event.interrupted ? this.#goal : "done");
@@ -154,12 +161,18 @@ export class Training {
   /** The network on the device that is open: the same one after a pause, a new one else. */
   async #network(): Promise<DeepVirtualNetwork> {
     const gpu = await this.networks.gpu();
-    const { net } = this.networks.entry(TRAINED);
-    if (this.#checkpoint && net?.gpu === gpu) return net;
-    const fresh = await DeepVirtualNetwork.create(gpu, this.#scenario, this.data);
-    const weights = this.#checkpoint?.weights;
-    this.networks.set(TRAINED, "Trained here", this.#scenario, fresh.tasks, weights, fresh);
-    return fresh;
+    if (this.#checkpoint && this.#net?.gpu === gpu) return this.#net;
+    // One that failed before its first checkpoint is nobody else's.
+    if (this.networks.entry(TRAINED).net !== this.#net) this.#net?.destroy();
+    this.#net = undefined;
+    return this.#net = await DeepVirtualNetwork.create(gpu, this.#scenario, this.data);
+  }
+
+  /** From here on the network in training is the one that is used. */
+  #publish(net: DeepVirtualNetwork, weights: Uint8Array): void {
+    if (this.networks.entry(TRAINED).net === net) this.networks.keep(TRAINED, weights);
+    else this.networks.set(TRAINED, "Trained here", this.#scenario, net.tasks, weights, net);
+    this.networks.scores(TRAINED, this.#scores);
   }
 }
 
