@@ -24,12 +24,13 @@ const MARGIN = { left: 46, right: 12, top: 10, bottom: 24 };
 
 /**
  * Lines over steps, drawn at the size they have on the screen. Pointer or arrow keys move a rule along
- * the steps; what it reads is shown, and said by screen readers.
+ * the steps; what it reads is shown. Screen readers take it for a slider: they say that arrow keys move
+ * it, let these through, and say what it reads.
  */
 export class LineChart {
   readonly element: HTMLElement;
-  readonly #plot = html("div", { class: "plot", tabindex: 0, role: "group" });
-  readonly #reading = html("p", { class: "reading", "aria-live": "polite" });
+  readonly #plot = html("div", { class: "plot", tabindex: 0, role: "slider", "aria-valuemin": 0 });
+  readonly #reading = html("p", { class: "reading" });
   #lines: readonly Line[] = [];
   #end = 1;
   /** Where the rule is. */
@@ -76,6 +77,8 @@ export class LineChart {
     });
     const label = `${this.options.title}. ${last.length ? last.join(", ") : "Nothing yet"}.`;
     this.#plot.setAttribute("aria-label", label);
+    this.#plot.setAttribute("aria-valuemax", String(this.#end));
+    this.#read();
     if (this.#drawn) return;
     // Events may come faster than frames; a hidden tab draws when it is seen again.
     this.#drawn = true;
@@ -94,14 +97,20 @@ export class LineChart {
     const steps = this.#steps();
     this.#at = step === undefined || steps.length === 0 ? undefined : nearest(steps, step);
     this.#draw();
+    this.#read();
+  }
+
+  /** Says what the lines are where the rule is. */
+  #read(): void {
     const { format, unit } = this.options;
     const values = this.#lines.flatMap(({ name, points }) => {
       const point = points.find(([x]) => x === this.#at);
       return point ? [`${name} ${format(point[1])}`] : [];
     });
-    this.#reading.textContent = this.#at === undefined
-      ? ""
-      : `${unit} ${this.#at}: ${values.join(", ")}`;
+    const reading = this.#at === undefined ? "" : `${unit} ${this.#at}: ${values.join(", ")}`;
+    this.#reading.textContent = reading;
+    this.#plot.setAttribute("aria-valuenow", String(this.#at ?? 0));
+    this.#plot.setAttribute("aria-valuetext", reading || `no ${unit.toLowerCase()} chosen`);
   }
 
   #draw(): void {

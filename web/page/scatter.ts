@@ -7,7 +7,7 @@ const HEIGHT = 270;
 const MARGIN = { left: 46, right: 62, top: 12, bottom: 40 };
 
 /** Shapes tell the tasks apart without colour. */
-export const SHAPES = [
+const SHAPES = [
   "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0 -10 0z",
   "M-4.5 -4.5h9v9h-9z",
   "M0 -6l5.6 10h-11.2z",
@@ -92,6 +92,7 @@ export function drawScatter(
         tabindex: 0,
         role: "button",
         "aria-label": describePoint(point),
+        "data-network": `${cost.task} ${cost.level}`,
       });
       for (const enter of ["pointerenter", "focus"]) {
         marker.addEventListener(enter, () => onPoint(point));
@@ -122,7 +123,12 @@ export function drawScatter(
       svg("g", { class: `task-${index % 6}` }, svg("text", { class: "strong", ...place }, task)),
     );
   }
+  const focused = container.querySelector<SVGElement>(":focus")?.dataset.network;
   container.replaceChildren(picture);
+  if (focused === undefined) return;
+  // The same point again, so that the Tab key goes on from there.
+  const markers = [...picture.querySelectorAll<SVGElement>("[data-network]")];
+  markers.find(({ dataset }) => dataset.network === focused)?.focus({ preventScroll: true });
 }
 
 export function describePoint({ cost, score }: ScatterPoint): string {
