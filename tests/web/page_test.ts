@@ -30,10 +30,11 @@ Deno.test.beforeAll(async () => {
   if (!chromium) return;
   runs = await Deno.makeTempDir();
   await makeRun(join(runs, "made-up"));
+  await Deno.mkdir(join(runs, "empty"));
   files = await bundlePage(join(folder, "web/page"));
   server = startServer({
     page: files,
-    runs: [{ name: "made-up", path: join(runs, "made-up") }],
+    runs: ["empty", "made-up"].map((name) => ({ name, path: join(runs, name) })),
     predictor: new GpuPredictor({ prepareAdapter }),
   }, { hostname: "127.0.0.1", port: 0 });
   browser = await launchChromium(chromium, environment);
@@ -174,8 +175,20 @@ pageTest("trains, pauses, resumes and stops, and gives what it made", async (pag
   assertMatch((await page.textContent("#t-memory"))!, /^[\d.]+ [kM]B$/);
   assertMatch((await page.textContent("#t-left"))!, /\d (s|min)/);
 
-  await page.click("#go");
+  assertEquals(await asksBeforeLeaving(page), true);
+  await page.focus("#train-charts .plot");
+  await page.keyboard.press("End");
+  assertMatch(
+    await page.getAttribute("#train-charts .plot", "aria-valuetext") ?? "",
+    /^Step \d+: /,
+  );
+
+  await page.focus("#go");
+  await page.keyboard.press("Enter");
+  await page.focus("#look-tasks input:checked");
   await waitForText(page, "#train-status", /^Paused/);
+  await page.waitForTimeout(200); // what was learned is shown
+  assertEquals(await focused(page), "digits", "the task that was chosen keeps the focus");
   const paused = await progress(page);
   await page.waitForTimeout(1000);
   assertEquals(await progress(page), paused, "it went on while paused");
@@ -183,10 +196,14 @@ pageTest("trains, pauses, resumes and stops, and gives what it made", async (pag
   const pausedAt = Number(half.metadata.step);
   assert(pausedAt > 0, "a paused run has a checkpoint");
 
-  await page.click("#go");
+  await page.focus("#go");
+  await page.keyboard.press("Enter");
   await waitForProgress(page, paused);
-  await page.click("#stop");
+  await page.focus("#stop");
+  await page.keyboard.press("Enter");
   await waitForText(page, "#train-status", /^Stopped/);
+  assertEquals(await focused(page), "go");
+  assertEquals(await asksBeforeLeaving(page), false);
   assertEquals(await page.textContent("#go"), "Train again");
   assertEquals(await page.isDisabled("#stop"), true);
 
@@ -209,6 +226,20 @@ pageTest("trains, pauses, resumes and stops, and gives what it made", async (pag
   assertEquals([metadata.task, metadata.level, metadata.units], ["digits", "1", "[3]"]);
   const values = [...tensors.values()].reduce((sum, { data }) => sum + data.length, 0);
   assertEquals(await page.textContent("#l-parameters"), values.toLocaleString("en"));
+
+  // Another training: what was learned goes when there is something in its place.
+  await page.fill("#epochs", "");
+  await page.click("#go");
+  assertEquals(await page.$eval("#epochs", (input) => input.matches(":invalid")), true);
+  await page.$eval("#epochs", (input) => (input as HTMLInputElement).required = false);
+  await page.click("#go");
+  await waitForText(page, "#train-status", /epochs/);
+  await page.fill("#epochs", "40");
+  await page.click("#go");
+  await waitForText(page, "#go", /^Pause/);
+  const still = decodeSafeTensors((await downloaded(page, "#get-checkpoint")).bytes);
+  assertEquals(still.metadata.step, whole.metadata.step);
+
   const delays = await page.evaluate(() => (globalThis as unknown as Delays).delays);
   // Not the longest: a busy machine may leave the browser waiting.
   const most = delays.sort((a, b) => a - b)[Math.floor(0.95 * delays.length)]!;
@@ -274,6 +305,18 @@ interface Delays {
   delays: number[];
 }
 
+/** Whether the browser would ask. */
+function asksBeforeLeaving(page: Page): Promise<boolean> {
+  return page.evaluate(() => !dispatchEvent(new Event("beforeunload", { cancelable: true })));
+}
+
+/** The element that has the keyboard's focus, by its id, its words or its value. */
+function focused(page: Page): Promise<string> {
+  return page.evaluate(`((e) => {
+    return e.id || e.getAttribute("aria-label") || e.textContent.trim() || e.value;
+  })(document.activeElement)`);
+}
+
 /** What `?debug` offers. */
 interface Debug {
   dvn: { loseDevice(): Promise<void> };
@@ -297,6 +340,13 @@ pageTest(
     assertEquals(await page.locator("#scatter .pick").count(), 9);
     await page.locator("#scatter .pick").nth(4).focus();
     assertMatch((await page.textContent("#scatter-note"))!, /^high, level 2: 70.0 % with 78.0 kB/);
+    await page.keyboard.press("Enter");
+    assertEquals(await page.textContent("#look-level-out"), "2 of 3");
+    assertMatch(await focused(page), /^high, level 2/);
+    assertMatch((await page.textContent("#scatter-note"))!, /^high, level 2/);
+    await page.selectOption("#network", "run:empty");
+    await waitForText(page, "#network-status", /^Server: empty cannot be used: /);
+    assertEquals(await page.inputValue("#network"), "run:made-up");
 
     await page.setInputFiles("#picture-file", join(folder, "tests/fixtures/digits/3.png"));
     const same = await waitForText(page, "#difference", /Largest difference/);
@@ -323,11 +373,17 @@ pageTest(
     assertEquals(await page.locator("#answer tbody tr").count(), 5);
 
     const broken = { name: "broken.png", mimeType: "image/png", buffer: Buffer.from("no picture") };
-    await page.evaluate(({ name, type, text }) => {
-      const data = new DataTransfer();
-      data.items.add(new File([text], name, { type }));
-      document.querySelector("#use")!.dispatchEvent(new DragEvent("drop", { dataTransfer: data }));
-    }, { name: broken.name, type: broken.mimeType, text: broken.buffer.toString() });
+    // Anywhere else the browser would leave the page.
+    for (const card of ["#train", "body", "#choice", "#use"]) {
+      const taken = await page.evaluate(({ card, name, type, text }) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File([text], name, { type }));
+        const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+        return !document.querySelector(card)!.dispatchEvent(event);
+      }, { card, name: broken.name, type: broken.mimeType, text: broken.buffer.toString() });
+      assert(taken, `a drop on ${card}`);
+    }
+    await waitForText(page, "#network-status", /not a whole safetensors file/);
     await waitForText(
       page,
       "#use-status",
@@ -358,6 +414,10 @@ pageTest(
     await page.keyboard.press("Space");
     for (let i = 0; i < 15; i++) await page.keyboard.press("ArrowDown");
     await waitForText(page, "#use-status", /^Level \d, .* answered/);
+    assertMatch(
+      (await page.textContent("#drawing-pen"))!,
+      /^Pen down, 50 % across, 79 % down the sheet/,
+    );
     const typed = await reads(page);
     assert(typed[8 * 4 + 3]! + typed[8 * 4 + 4]! > 200, "ink in the middle");
     await page.keyboard.press("Tab");
@@ -368,12 +428,28 @@ pageTest(
 pageTest(
   "fetches a network unit by unit: level 1 answers first, the others take over",
   async (page) => {
+    // What the whole network says at each level.
+    await page.selectOption("#network", "run:made-up");
+    await waitForText(page, "#network-status", /9 networks/);
+    await page.click("#sample");
+    const wanted: string[] = [];
+    for (const [i, budget] of [300, 800, 1000].entries()) {
+      await page.fill("#budget", `${budget}`);
+      await waitForText(page, "#use-status", new RegExp(`^Level ${i + 1}, .* answered in`));
+      const [name, percent] = await page.locator("#answer tbody tr").first().locator(
+        "th, .bar-text",
+      )
+        .allTextContents();
+      wanted.push(`${name} (${percent})`);
+    }
+
     assertEquals(await page.inputValue("#stream-run"), "made-up");
     await page.selectOption("#stream-task", "digits");
     await page.click("#stream-go");
-    await waitForText(page, "#stream-status", /^First answer after/);
-    const rows = await page.locator("#stream-table tbody tr").allTextContents();
-    assertEquals(rows.length, 3);
+    const told = await waitForText(page, "#stream-status", /^First answer after/);
+    assertMatch(told, /It classified the picture above/);
+    const answers = await page.locator("#stream-table tbody tr td:nth-child(4)").allTextContents();
+    assertEquals(answers, wanted);
     const kilobytes = await page.locator("#stream-table tbody tr td:nth-child(2)")
       .allTextContents();
     const [first, second, third] = kilobytes.map(parseFloat) as [number, number, number];
@@ -388,6 +464,110 @@ pageTest(
     );
   },
 );
+
+pageTest("a network that arrives can be stopped, and survives a lost device", async (page) => {
+  const [worker] = page.workers();
+  await worker!.evaluate(() => {
+    const fetched = fetch;
+    globalThis.fetch = (url, options) =>
+      new Promise((resolve, reject) => {
+        const timer = setTimeout(() => resolve(fetched(url, options)), 1000);
+        options?.signal?.addEventListener("abort", () => {
+          clearTimeout(timer);
+          reject(options.signal!.reason);
+        });
+      });
+  });
+  await page.click("#stream-go");
+  await waitForText(page, "#stream-go", /^Stop$/);
+  await page.click("#stream-go");
+  await waitForText(page, "#stream-status", /^Stopped\.$/);
+  await page.click("#stream-go");
+  await waitForText(page, "#stream-status", /^Level 1 answers/);
+  await page.evaluate(() => (globalThis as unknown as Debug).dvn.loseDevice());
+  const told = await waitForText(page, "#stream-status", /^First answer after/);
+  assertMatch(told, /It classified a test picture/); // nothing was drawn
+  const levels = await page.locator("#stream-table tbody tr th").allTextContents();
+  assertEquals(levels, ["1", "2", "3"]);
+});
+
+pageTest("measures and tests a network, and holds the one in use alone", async (page) => {
+  const [worker] = page.workers();
+  await worker!.evaluate(() => {
+    const world = globalThis as unknown as { held: number };
+    world.held = 0;
+    const { createBuffer } = GPUDevice.prototype;
+    const { destroy } = GPUBuffer.prototype;
+    GPUDevice.prototype.createBuffer = function (descriptor) {
+      world.held += descriptor.size;
+      return createBuffer.call(this, descriptor);
+    };
+    GPUBuffer.prototype.destroy = function () {
+      world.held -= this.size;
+      return destroy.call(this);
+    };
+  });
+  const held = () => worker!.evaluate(() => (globalThis as unknown as { held: number }).held);
+  await page.selectOption("#network", "run:made-up");
+  await waitForText(page, "#network-status", /9 networks/);
+  const { size } = await Deno.stat(join(runs, "made-up/model.safetensors"));
+  const first = await held();
+  assert(first < 2 * size, `${first} bytes for weights of ${size}: it will not be trained`);
+  await page.setInputFiles("#model-file", join(runs, "made-up/model.safetensors"));
+  await waitForText(page, "#l-accuracy", /^not tested$/); // a file has no results beside it
+  assertEquals(await held(), first);
+
+  await page.click("#measure");
+  await waitForText(
+    page,
+    "#look-status",
+    /^An image in a batch of 128, by .*: level 1 .* level 2 .* level 3 \d/,
+  );
+  assertMatch((await page.textContent("#l-time"))!, /\d (µs|ms)$/);
+  assert(await held() < 2 * first, "what measuring took is given back");
+  await page.click("#test");
+  await waitForText(page, "#look-status", /^Tested on 359 pictures/);
+  assertEquals(await page.locator("#scatter .pick").count(), 9);
+  // Untrained, it guesses: one in ten, or five.
+  assert(Number.parseFloat((await page.textContent("#l-accuracy"))!) < 35);
+});
+
+pageTest("what is pressed before the page is ready does nothing", async (page) => {
+  await page.click("#clear");
+  assertEquals(await page.textContent("#use-status"), "Nothing drawn yet.");
+}, {
+  async start(page) {
+    const ready = Promise.withResolvers<void>();
+    await page.route("**/runs", async (route) => {
+      await ready.promise;
+      await route.continue();
+    });
+    await page.goto(server.url);
+    for (const control of ["#look-level", "#drawing", "#clear", "#sample", "#budget"]) {
+      await page.locator(control).scrollIntoViewIfNeeded();
+      const { x, y, width, height } = (await page.locator(control).boundingBox())!;
+      await page.mouse.click(x + width / 2, y + height / 2);
+    }
+    await page.waitForTimeout(500); // a stroke counts a moment after it ends
+    ready.resolve();
+  },
+});
+
+pageTest("a worker that fails is told, and ends the training", async (page) => {
+  await page.click("#go");
+  await waitForText(page, "#train-status", /^(Preparing|Training)/);
+  const [worker] = page.workers();
+  await worker!.evaluate(() => {
+    setTimeout(() => {
+      throw new Error("made up");
+    });
+  });
+  await waitForText(page, "#problem", /worker failed: .*made up.*Reload the page/);
+  await waitForText(page, "#train-status", /worker failed/);
+  assertEquals(await asksBeforeLeaving(page), false);
+  await page.click("#sample");
+  await waitForText(page, "#use-status", /worker failed/);
+});
 
 /** Elements that can be used now, each by its id or, where it has none, its words. */
 const CONTROLS = `(() => {
@@ -411,11 +591,7 @@ pageTest("every control can be reached by the keyboard", async (page) => {
   const reached = new Set<string>();
   for (let i = 0; i < 4 * wanted.length && wanted.some((name) => !reached.has(name)); i++) {
     await page.keyboard.press("Tab");
-    reached.add(
-      await page.evaluate(`((e) => {
-        return e.id || e.getAttribute("aria-label") || e.textContent.trim() || e.value;
-      })(document.activeElement)`) as string,
-    );
+    reached.add(await focused(page));
   }
   assertEquals(wanted.filter((name) => !reached.has(name)), []);
   await page.focus("#look-tasks input:checked");
@@ -436,10 +612,18 @@ pageTest("every control can be reached by the keyboard", async (page) => {
 });
 
 pageTest("a phone's width needs no scrolling sideways", async (page) => {
+  await page.selectOption("#network", "run:made-up");
+  await waitForText(page, "#network-status", /9 networks/);
+  await page.click("#stream-go");
+  await waitForText(page, "#stream-status", /^First answer after/);
+  await page.click("#go");
+  await waitForProgress(page, 0);
+  await page.click("#stop");
+  await page.click("#train-table summary");
+  await page.locator("#train-table tbody tr").nth(8).waitFor();
   for (const width of [390, 320]) {
     await page.setViewportSize({ width, height: 844 });
-    await page.selectOption("#network", "run:made-up");
-    await waitForText(page, "#network-status", /9 networks/);
+    await page.waitForTimeout(500); // charts are drawn again
     const widest = await page.evaluate(() => document.documentElement.scrollWidth);
     assert(widest <= width, `${widest} pixels at a width of ${width}`);
   }
@@ -469,4 +653,44 @@ pageTest("without WebGPU and without a server it says so, and still looks inside
     });
     await page.goto("http://plain.example/");
   },
+});
+
+/** Changes the worker before it begins. */
+async function openWith(page: Page, script: string): Promise<void> {
+  const body = script + new TextDecoder().decode(files.get("/worker.js")!.content);
+  await page.route("**/worker.js", (route) => {
+    return route.fulfill({ body, contentType: "text/javascript" });
+  });
+  await page.goto(server.url);
+}
+
+pageTest(
+  "a browser without WebGPU is told which have it; the server still answers",
+  async (page) => {
+    assertMatch(
+      (await page.textContent("#problem"))!,
+      /no WebGPU.* Chrome and Edge .* version 127 on/,
+    );
+    assertEquals(await page.isDisabled("#measure"), true);
+    await page.selectOption("#network", "run:made-up");
+    await waitForText(page, "#network-status", /9 networks/);
+    await page.click("#sample");
+    await waitForText(page, "#use-status", /^Level 3, answered by the server/);
+    assertEquals(await page.locator("#answer tbody tr").count(), 5);
+  },
+  {
+    async start(page) {
+      await page.addInitScript(() => Reflect.deleteProperty(Navigator.prototype, "gpu"));
+      await openWith(page, "delete WorkerNavigator.prototype.gpu;");
+    },
+  },
+);
+
+pageTest("where there is no adapter it says what may help", async (page) => {
+  assertMatch(
+    (await page.textContent("#problem"))!,
+    /no adapter could be opened \(.*no WebGPU adapter.*\)\. Turn on hardware acceleration/,
+  );
+}, {
+  start: (page) => openWith(page, "GPU.prototype.requestAdapter = () => Promise.resolve(null);"),
 });

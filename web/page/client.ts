@@ -10,11 +10,16 @@ import type {
 /** The page's end of the worker. */
 export class Client {
   readonly #worker = new Worker("worker.js", { type: "module", name: "dvn" });
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
+  readonly #waiting = new Map<number, Pick<PromiseWithResolvers<unknown>, "resolve" | "reject">>();
   #next = 0;
+  /** Why there is no worker any more. */
+  #failure: Error | undefined;
 
-  /** @param onEvent Told what the worker says unasked. */
-  constructor(onEvent: (event: WorkerEvent) => void) {
+  /**
+   * @param onEvent Told what the worker says unasked.
+   * @param onFailure Told once that the worker can go on with nothing.
+   */
+  constructor(onEvent: (event: WorkerEvent) => void, onFailure: (error: Error) => void) {
     this.#worker.addEventListener("message", ({ data }: MessageEvent<FromWorker>) => {
       if ("event" in data) return onEvent(data.event);
       const waiting = this.#waiting.get(data.id);
@@ -24,9 +29,14 @@ export class Client {
       } else waiting?.resolve(data.result);
     });
     this.#worker.addEventListener("error", (event) => {
-      const error = new Error(`the worker failed: ${event.message || "it could not be loaded"}`);
+      event.preventDefault(); // it is told on the page
+      if (this.#failure) return;
+      const reason = event.message || "it could not be loaded";
+      const error = this.#failure = new Error(`the page's worker failed: ${reason}`);
+      this.#worker.terminate(); // what it holds cannot be relied on
       for (const { reject } of this.#waiting.values()) reject(error);
       this.#waiting.clear();
+      onFailure(error);
     });
   }
 
@@ -34,10 +44,12 @@ export class Client {
     name: Name,
     ...[args]: Arguments<Name> extends undefined ? [] : [Arguments<Name>]
   ): Promise<Result<Name>> {
-    const waiting = Promise.withResolvers<unknown>();
+    if (this.#failure) return Promise.reject(this.#failure);
     const id = this.#next++;
-    this.#waiting.set(id, waiting);
-    this.#worker.postMessage({ id, name, args } satisfies ToWorker);
-    return waiting.promise as Promise<Result<Name>>;
+    // No `Promise.withResolvers()`: browsers too old for it should open the page, which says so.
+    return new Promise<unknown>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, name, args } satisfies ToWorker);
+    }) as Promise<Result<Name>>;
   }
 }

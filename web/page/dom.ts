@@ -49,6 +49,32 @@ export function setOptions(
   if (options.some(({ value }) => value === chosen)) select.value = chosen;
 }
 
+/** Lets files be dropped on a card. @param onDrop Told of the first, or that there was none. */
+export function acceptDrops(card: HTMLElement, onDrop: (file: File | undefined) => void): void {
+  const over = (on: boolean) => card.classList.toggle("over", on);
+  card.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    over(true);
+  });
+  card.addEventListener("dragleave", () => over(false));
+  card.addEventListener("drop", (event) => {
+    event.preventDefault();
+    over(false);
+    onDrop(event.dataTransfer?.files[0]);
+  });
+}
+
+/** A file dropped beside the cards that take one would make the browser leave the page. */
+export function refuseOtherDrops(): void {
+  for (const type of ["dragover", "drop"] as const) {
+    globalThis.addEventListener(type, (event) => {
+      if (event.defaultPrevented) return;
+      event.preventDefault();
+      if (event.dataTransfer) event.dataTransfer.dropEffect = "none";
+    });
+  }
+}
+
 /** Hands bytes or text to the visitor as a file. */
 export function download(name: string, type: string, content: Uint8Array | string): void {
   const url = URL.createObjectURL(new Blob([content as BlobPart], { type }));

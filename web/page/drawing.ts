@@ -16,12 +16,12 @@ export class Drawing {
   #sheet: ImageData;
 
   /**
-   * @param hint Shown on the empty sheet.
+   * @param parts The hint is shown on the empty sheet; `pen` says where the keyboard's pen is.
    * @param onDrawn Told when a stroke is done; not while drawing goes on.
    */
   constructor(
     readonly canvas: HTMLCanvasElement,
-    readonly hint: HTMLElement,
+    readonly parts: { hint: HTMLElement; pen: HTMLElement },
     readonly onDrawn: () => void,
   ) {
     this.#context = canvas.getContext("2d", { willReadFrequently: true })!;
@@ -69,7 +69,7 @@ export class Drawing {
 
   set #empty(value: boolean) {
     this.#isEmpty = value;
-    this.hint.hidden = !value;
+    this.parts.hint.hidden = !value;
   }
 
   #place({ offsetX, offsetY }: { offsetX: number; offsetY: number }): { x: number; y: number } {
@@ -122,6 +122,16 @@ export class Drawing {
     }
     if (!this.#empty) this.#drawn();
     this.#showPen();
+    this.#sayPen();
+  }
+
+  /** For those who cannot see it. */
+  #sayPen(): void {
+    const { width, height } = this.canvas;
+    const { x, y, down } = this.#pen;
+    const percent = (part: number) => Math.round(100 * part);
+    this.parts.pen.textContent = `Pen ${down ? "down" : "up"}, ${percent(x / width)} % across, ` +
+      `${percent(y / height)} % down the sheet.`;
   }
 
   #restore(): void {

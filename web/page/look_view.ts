@@ -26,8 +26,7 @@ export class LookView {
   readonly #slider = byId<HTMLInputElement>("look-level");
   readonly #status = byId("look-status");
 
-  /** @param onScores Told that a network has new scores. */
-  constructor(readonly client: Client, readonly onScores: () => void) {
+  constructor(readonly client: Client) {
     this.#slider.addEventListener("input", () => {
       this.#level = this.#levels()[this.#slider.valueAsNumber - 1]!;
       this.#draw();
@@ -50,7 +49,19 @@ export class LookView {
       this.#task = network.tasks.at(-1)!.name;
       this.#level = this.#levels()[0]!;
     }
-    const segments = network.tasks.map(({ name }, index) => {
+    this.#listTasks();
+    this.#draw();
+  }
+
+  #listTasks(): void {
+    const names = this.#network!.tasks.map(({ name }) => name);
+    const inputs = [...byId("look-tasks").querySelectorAll("input")];
+    if (names.join() === inputs.map(({ value }) => value).join()) {
+      // The same elements: one of them may have the keyboard's focus.
+      for (const input of inputs) input.checked = input.value === this.#task;
+      return;
+    }
+    const segments = names.map((name, index) => {
       const input = html("input", {
         type: "radio",
         name: "look-task",
@@ -65,7 +76,6 @@ export class LookView {
       return html("label", { class: `task-${index % 6}` }, input, html("span", {}, name));
     });
     byId("look-tasks").replaceChildren(html("legend", {}, "Task"), ...segments);
-    this.#draw();
   }
 
   /** The chosen task's costs, by level. */
@@ -247,7 +257,8 @@ export class LookView {
       return;
     }
     const idle = "Point at a network, or move to it with the Tab key.";
-    note.textContent = idle;
+    // A point that has the focus keeps it, and its words.
+    if (!byId("scatter").contains(document.activeElement)) note.textContent = idle;
     drawScatter(
       byId("scatter"),
       tasks.map(({ name }) => name),
@@ -293,7 +304,6 @@ export class LookView {
       const scores = await this.client.ask("test", { id });
       if (this.#network!.id === id) this.#network!.scores = scores;
       this.#draw();
-      this.onScores();
       return `Tested on ${scores.at(-1)?.count} pictures that were not trained on.`;
     });
   }

@@ -1,6 +1,6 @@
 /** The page: joins its parts and the worker. */
 import { Client } from "./client.ts";
-import { byId, download, setOptions } from "./dom.ts";
+import { acceptDrops, byId, download, refuseOtherDrops, setOptions } from "./dom.ts";
 import { formatBytes } from "./format.ts";
 import { LookView } from "./look_view.ts";
 import type { NetworkView, WorkerEvent } from "./protocol.ts";
@@ -16,16 +16,16 @@ const TRAINED = "trained";
 /** Ids of networks that come from the server begin so. */
 const RUN = "run:";
 
-const client = new Client(take);
+const client = new Client(take, fail);
 /** All that can be chosen; the server's runs are loaded when they are. */
 const networks = new Map<string, NetworkView>();
 const choices = new Map<string, string>([[TRAINED, "Trained here"]]);
 let current = TRAINED;
 let hasGpu = false;
-let runs: ServerRun[] = [];
 
 setUpTheme(byId<HTMLButtonElement>("theme"));
-const look = new LookView(client, () => {});
+refuseOtherDrops();
+const look = new LookView(client);
 const stream = new StreamView(client);
 const use = new UseView(client, (picture) => stream.picture = picture);
 const train = new TrainView(
@@ -37,16 +37,29 @@ const train = new TrainView(
     if (current === TRAINED) look.show(network);
   },
   (state) => {
-    look.canMeasure = hasGpu && ["idle", "paused", "stopped", "done"].includes(state);
-    // From the first paused state on there are weights to use.
-    if (["paused", "stopped", "done"].includes(state)) refresh();
+    look.canMeasure = hasGpu && ["idle", "paused", "stopped", "done", "failed"].includes(state);
+    // From the first paused state on there are weights to use; after a failure, those from before.
+    if (["paused", "stopped", "done", "failed"].includes(state)) refresh().catch(() => {});
   },
 );
 
 function take(event: WorkerEvent): void {
   if (event.type === "stream") stream.take(event.event);
+  else if (event.type === "streamBegins") stream.begin();
   else if (event.type === "notice") showNotice(event.text);
   else train.take(event);
+}
+
+function showProblem(text: string): void {
+  const problem = byId("problem");
+  problem.textContent = text;
+  problem.hidden = false;
+}
+
+/** The worker is gone, and with it what was trained. */
+function fail({ message }: Error): void {
+  showProblem(`${message}. Reload the page.`);
+  train.fail(message);
 }
 
 function showNotice(text: string): void {
@@ -113,25 +126,37 @@ async function choose(
   listChoices();
 }
 
-function setUpChoice(): void {
+function chooseFile(file: File | undefined): void {
+  if (!file) return;
+  const id = `file:${file.name}`;
+  // The file may be another than last time.
+  choose(id, async () => {
+    const bytes = await file.arrayBuffer();
+    return await client.ask("load", { id, name: file.name, bytes });
+  }, true);
+}
+
+function setUpChoice(runs: readonly ServerRun[]): void {
   byId<HTMLSelectElement>("network").addEventListener("change", (event) => {
     const id = (event.target as HTMLSelectElement).value;
     const name = choices.get(id)!;
-    choose(id, () => client.ask("load", { id, name, url: weightsUrl(id.slice(RUN.length)) }));
+    const run = id.slice(RUN.length);
+    const problem = runs.find(({ name }) => name === run)?.problem;
+    choose(
+      id,
+      () =>
+        problem
+          ? Promise.reject(new Error(`${name} cannot be used: ${problem}`))
+          : client.ask("load", { id, name, url: weightsUrl(run) }),
+    );
   });
   const input = byId<HTMLInputElement>("model-file");
   byId("open-file").addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
-    const file = input.files?.[0];
+    chooseFile(input.files?.[0]);
     input.value = "";
-    if (!file) return;
-    const id = `file:${file.name}`;
-    // The file may be another than last time.
-    choose(id, async () => {
-      const bytes = await file.arrayBuffer();
-      return await client.ask("load", { id, name: file.name, bytes });
-    }, true);
   });
+  acceptDrops(byId("choice"), chooseFile);
   byId("get-checkpoint").addEventListener("click", async () => {
     const status = byId("network-status");
     try {
@@ -151,10 +176,11 @@ function explain(problem: string): string {
   if (!globalThis.isSecureContext) {
     return "Browsers give WebGPU to secure pages only: open this page through https, or at localhost.";
   }
-  if (!("gpu" in navigator)) {
-    return "This browser has no WebGPU. Chrome and Edge have it from version 113 on, Safari from 26, " +
-      "Firefox from 141 on Windows and from 145 on macOS. On Linux, Chrome may need " +
-      "chrome://flags/#enable-unsafe-webgpu. You can still look inside the networks.";
+  // The first browsers that had it lack what names the adapter, and colours of this page.
+  if (!("gpu" in navigator && "info" in GPUAdapter.prototype)) {
+    return "This browser has no WebGPU, or an early one. Chrome and Edge have what this page needs from " +
+      "version 127 on, Safari from 26, Firefox from 141 on Windows and from 145 on macOS. On Linux, " +
+      "Chrome may need chrome://flags/#enable-unsafe-webgpu. You can still look inside the networks.";
   }
   return `WebGPU is there, but no adapter could be opened (${problem}). Turn on hardware ` +
     "acceleration in the browser's settings, update the graphics driver, or try another browser. " +
@@ -166,24 +192,22 @@ async function open(): Promise<void> {
   hasGpu = opened.adapter !== undefined;
   byId("adapter").textContent = opened.adapter?.split(";")[0] ?? "no WebGPU";
   byId("adapter").title = opened.adapter ?? "";
-  if (opened.problem) {
-    const problem = byId("problem");
-    problem.textContent = explain(opened.problem);
-    problem.hidden = false;
-  } else if (opened.software) {
+  if (opened.problem) showProblem(explain(opened.problem));
+  else if (opened.software) {
     showNotice(
       "This browser computes on the processor (a software adapter): everything works, slowly.",
     );
   }
   networks.set(TRAINED, opened.network);
-  runs = found ?? [];
+  const runs = found ?? [];
   for (const { name } of runs) choices.set(RUN + name, `Server: ${name}`);
   train.open(opened.network, hasGpu);
   look.canMeasure = hasGpu;
   stream.open(runs, hasGpu);
-  setUpChoice();
+  setUpChoice(runs);
   listChoices();
   show(opened.network);
+  byId("main").inert = false; // nothing on it can answer without a network
 }
 
 // Tests of what follows a lost device need a way to lose it.
@@ -192,7 +216,5 @@ if (new URLSearchParams(location.search).has("debug")) {
 }
 
 open().catch((error: Error) => {
-  const problem = byId("problem");
-  problem.textContent = `The page could not start: ${error.message}. Reload it.`;
-  problem.hidden = false;
+  showProblem(`The page could not start: ${error.message}. Reload it.`);
 });

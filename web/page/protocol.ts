@@ -64,6 +64,8 @@ export type WorkerEvent =
   | { type: "rewind"; step: number }
   | { type: "train"; event: PlainTrainEvent; bytesHeld: number }
   | { type: "notice"; text: string }
+  /** What is told of a network that arrives begins here, perhaps anew. */
+  | { type: "streamBegins" }
   | { type: "stream"; event: StreamEvent };
 
 /** A network that arrives: after its first blocks, and after each later level's. */
@@ -73,8 +75,14 @@ export interface StreamEvent {
   bytes: number;
   /** Of the whole task's network. */
   totalBytes: number;
+  /** Since it was asked for. */
   milliseconds: number;
-  answer?: Answer;
+  answer?: StreamAnswer;
+}
+
+export interface StreamAnswer extends Pick<Answer, "probabilities"> {
+  /** What was classified. */
+  of: "the picture above" | "a test picture" | "a blank picture";
 }
 
 export type LevelChoice = { budget: number } | { level: number };
@@ -131,6 +139,7 @@ export interface Requests {
   cut(options: { id: string; task: string; level: number }): Uint8Array;
   /** @param options.picture What to classify, if it fits; else a test picture, or a blank one. */
   stream(options: { url: string; task: string; picture?: InputPicture }): void;
+  stopStream(): void;
   /** For tests of what follows: destroys the device as a driver reset would. */
   loseDevice(): void;
 }

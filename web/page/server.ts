@@ -10,6 +10,8 @@ export interface ServerRun {
     levels: { level: number; bytes: number; parameters: number; macs: number }[];
   }[];
   bytes: number;
+  /** Why it cannot be used; it then has no tasks. */
+  problem?: string;
 }
 
 /** The server's answer to a picture. */
@@ -42,7 +44,8 @@ export async function predictOnServer(
   level: number,
   { width, height, channels, bytes }: InputPicture,
 ): Promise<ServerAnswer> {
-  const data = btoa(String.fromCharCode(...bytes));
+  // Not all at once: large pictures have more bytes than a call may have arguments.
+  const data = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
   const response = await fetch("predict", {
     method: "POST",
     headers: { "content-type": "application/json" },

@@ -3,7 +3,7 @@ import type { Client } from "./client.ts";
 import { byId, html, setOptions, svg } from "./dom.ts";
 import { formatBytes, formatDuration, formatPercent } from "./format.ts";
 import { niceStep, round } from "./line_chart.ts";
-import type { InputPicture, StreamEvent } from "./protocol.ts";
+import type { InputPicture, StreamAnswer, StreamEvent } from "./protocol.ts";
 import { type ServerRun, weightsUrl } from "./server.ts";
 
 const HEIGHT = 170;
@@ -12,9 +12,11 @@ const NAME = 50;
 const MARGIN = { left: 62, right: 16, top: 24, bottom: 34 };
 
 export class StreamView {
+  /** Those that can be read. */
   #runs: ServerRun[] = [];
-  #hasGpu = false;
   #busy = false;
+  #isStopping = false;
+  #willDraw = false;
   #events: StreamEvent[] = [];
   /** What is classified; a test picture until something is drawn. */
   #picture: InputPicture | undefined;
@@ -27,25 +29,26 @@ export class StreamView {
 
   constructor(readonly client: Client) {
     this.#run.addEventListener("change", () => this.#listTasks());
-    this.#go.addEventListener("click", () => this.#fetch());
+    this.#go.addEventListener("click", () => this.#busy ? this.#stop() : this.#fetch());
     new ResizeObserver(() => this.#draw()).observe(this.#plot);
   }
 
   open(runs: ServerRun[], hasGpu: boolean): void {
-    this.#runs = runs;
-    this.#hasGpu = hasGpu;
-    setOptions(this.#run, runs.map(({ name }) => ({ value: name, label: name })));
+    this.#runs = runs.filter(({ tasks }) => tasks.length > 0);
+    setOptions(this.#run, this.#runs.map(({ name }) => ({ value: name, label: name })));
     this.#listTasks();
-    const enabled = runs.length > 0 && hasGpu;
+    const enabled = this.#runs.length > 0 && hasGpu;
     this.#run.disabled = this.#task.disabled = this.#go.disabled = !enabled;
     this.#status.textContent = runs.length === 0
       ? "No server with trained runs is behind this page."
+      : this.#runs.length === 0
+      ? `The server's runs cannot be used; of ${runs[0]!.name}: ${runs[0]!.problem}.`
       : hasGpu
-      ? "Ready. What is drawn above is what it will classify."
+      ? "Ready. What is drawn above is what it will classify, else a test picture."
       : "This needs WebGPU; see above.";
   }
 
-  set picture(picture: InputPicture) {
+  set picture(picture: InputPicture | undefined) {
     this.#picture = picture;
   }
 
@@ -58,16 +61,23 @@ export class StreamView {
     }
   }
 
+  #setBusy(busy: boolean): void {
+    this.#busy = busy;
+    this.#isStopping = false;
+    this.#go.textContent = busy ? "Stop" : "Fetch it";
+  }
+
+  #stop(): void {
+    this.#isStopping = true;
+    this.client.ask("stopStream").catch(() => {}); // without a worker nothing is under way
+  }
+
   async #fetch(): Promise<void> {
-    if (this.#busy) return;
     const task = this.#task.value;
     const run = this.#runs.find(({ name }) => name === this.#run.value)!;
     this.#classes = run.tasks.find(({ name }) => name === task)!.classes;
-    this.#events = [];
-    this.#busy = this.#go.disabled = true;
-    byId("stream-table").hidden = true;
-    byId("stream-table").querySelector("tbody")!.replaceChildren();
-    this.#status.textContent = "Reading the header.";
+    this.#setBusy(true);
+    this.begin();
     this.#status.classList.remove("bad");
     try {
       await this.client.ask("stream", {
@@ -77,32 +87,48 @@ export class StreamView {
       });
       const first = this.#events.find(({ answer }) => answer)!;
       const last = this.#events.findLast(({ answer }) => answer)!;
+      const { of } = last.answer!;
       this.#status.textContent = `First answer after ${formatBytes(first.bytes)} and ${
         formatDuration(first.milliseconds)
       }; all ${formatBytes(last.bytes)} of this task's ${last.level} levels after ${
         formatDuration(last.milliseconds)
-      }. The whole file has ${formatBytes(run.bytes)}.`;
+      }. The whole file has ${formatBytes(run.bytes)}. It classified ${of}.`;
     } catch (error) {
-      this.#status.textContent = (error as Error).message;
-      this.#status.classList.add("bad");
+      this.#status.textContent = this.#isStopping ? "Stopped." : (error as Error).message;
+      this.#status.classList.toggle("bad", !this.#isStopping);
     } finally {
-      this.#busy = false;
-      this.#go.disabled = !this.#hasGpu;
+      this.#setBusy(false);
     }
+  }
+
+  /** Begins anew: at the click, and where the device was lost meanwhile. */
+  begin(): void {
+    this.#events = [];
+    byId("stream-table").hidden = true;
+    byId("stream-table").querySelector("tbody")!.replaceChildren();
+    this.#status.textContent = "Fetching.";
+    this.#drawSoon();
   }
 
   take(event: StreamEvent): void {
     this.#events.push(event);
+    // Each piece is drawn, and only levels are told: screen readers say all that is told.
     if (event.answer) this.#addRow(event, event.answer);
-    else if (!this.#events.some(({ answer }) => answer)) {
-      this.#status.textContent = `${formatBytes(event.bytes)} so far.`;
-    }
-    this.#draw();
+    this.#drawSoon();
+  }
+
+  #drawSoon(): void {
+    if (this.#willDraw) return;
+    this.#willDraw = true;
+    requestAnimationFrame(() => {
+      this.#willDraw = false;
+      this.#draw();
+    });
   }
 
   #addRow(
-    { bytes, milliseconds }: StreamEvent,
-    { level, probabilities }: NonNullable<StreamEvent["answer"]>,
+    { level, bytes, milliseconds }: StreamEvent,
+    { probabilities }: StreamAnswer,
   ): void {
     const best = probabilities.indexOf(Math.max(...probabilities));
     const answer = `${this.#classes[best]} (${formatPercent(probabilities[best]!)})`;

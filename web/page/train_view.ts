@@ -48,6 +48,10 @@ export class TrainView {
     this.#csv.addEventListener("click", () => {
       download("digits-training.csv", "text/csv", this.#toCsv());
     });
+    // What is trained is in this tab alone; the browser asks before it is left.
+    globalThis.addEventListener("beforeunload", (event) => {
+      if (this.#isUnfinished()) event.preventDefault();
+    });
   }
 
   /** @param network What will be trained. @param canTrain Whether there is a GPU. */
@@ -71,6 +75,16 @@ export class TrainView {
     this.#draw();
   }
 
+  /** Says that nothing more will come. */
+  fail(why: string): void {
+    if (this.#isUnfinished()) this.#setState("failed", why);
+    this.#go.disabled = true;
+  }
+
+  #isUnfinished(): boolean {
+    return BUSY.includes(this.#state) || this.#state === "paused";
+  }
+
   async #ask(request: () => Promise<void>): Promise<void> {
     try {
       await request();
@@ -80,12 +94,11 @@ export class TrainView {
   }
 
   #pressGo(): void {
+    if (this.#state === "pausing") return;
     if (BUSY.includes(this.#state)) return void this.#ask(() => this.client.ask("pause"));
     if (this.#state === "paused") return void this.#ask(() => this.client.ask("resume"));
     const [epochs, seed] = [byId<HTMLInputElement>("epochs"), byId<HTMLInputElement>("seed")];
     if (![epochs, seed].every((input) => input.reportValidity())) return;
-    this.#steps = [];
-    this.#evaluations = [];
     this.#ask(() =>
       this.client.ask("train", { epochs: epochs.valueAsNumber, seed: seed.valueAsNumber })
     );
@@ -122,8 +135,10 @@ export class TrainView {
     this.#status.classList.toggle("bad", !busy && note !== undefined);
     this.#go.textContent = busy ? "Pause" : state === "paused" ? "Resume" : "Train";
     if (["stopped", "done", "failed"].includes(state)) this.#go.textContent = "Train again";
-    this.#go.disabled = state === "pausing";
-    this.#stop.disabled = !busy && state !== "paused" || state === "pausing";
+    // Not disabled: whoever pressed it with the keyboard would be thrown back to the page's top.
+    this.#go.ariaDisabled = String(state === "pausing");
+    if (!this.#isUnfinished() && document.activeElement === this.#stop) this.#go.focus();
+    this.#stop.disabled = !this.#isUnfinished();
     for (const id of ["epochs", "seed"]) {
       byId<HTMLInputElement>(id).disabled = busy || state === "paused";
     }
@@ -134,6 +149,8 @@ export class TrainView {
   #takeTraining(event: PlainTrainEvent, bytesHeld: number): void {
     byId("t-memory").textContent = formatBytes(bytesHeld);
     if (event.type === "start") {
+      // What was drawn stays until another run has begun, which may fail.
+      if (event.firstStep === 0) [this.#steps, this.#evaluations] = [[], []];
       byId("train-results").hidden = false;
       this.#stepsInRun = event.steps;
       this.#epochs = event.epochs;

@@ -1,7 +1,7 @@
 /** "Use it": a picture, a budget, an answer; the server's beside it. */
 import type { NetworkCost } from "../../mod.ts";
 import type { Client } from "./client.ts";
-import { byId, html, setOptions } from "./dom.ts";
+import { acceptDrops, byId, html, setOptions } from "./dom.ts";
 import { Drawing } from "./drawing.ts";
 import { formatBytes, formatDuration, formatPercent } from "./format.ts";
 import type { Answer, InputPicture, NetworkView, PictureSource } from "./protocol.ts";
@@ -27,8 +27,12 @@ export class UseView {
   readonly #status = byId("use-status");
 
   /** @param onPicture Told of what the network reads, which streamed networks are shown as well. */
-  constructor(readonly client: Client, readonly onPicture: (picture: InputPicture) => void) {
-    this.#drawing = new Drawing(byId<HTMLCanvasElement>("drawing"), byId("drawing-hint"), () => {
+  constructor(
+    readonly client: Client,
+    readonly onPicture: (picture: InputPicture | undefined) => void,
+  ) {
+    const parts = { hint: byId("drawing-hint"), pen: byId("drawing-pen") };
+    this.#drawing = new Drawing(byId<HTMLCanvasElement>("drawing"), parts, () => {
       this.#take({ kind: "pixels", pixels: this.#drawing.pixels });
     });
     byId("clear").addEventListener("click", () => {
@@ -52,7 +56,10 @@ export class UseView {
       if (file) this.#take({ kind: "file", file });
       input.value = ""; // so that the same file can be chosen again
     });
-    this.#acceptDrops(byId("use"));
+    acceptDrops(byId("use"), (file) => {
+      if (file) this.#take({ kind: "file", file });
+      else this.#say("Drop a picture file.", true);
+    });
   }
 
   /** @param run Its name on the server, if it is a run of the server. */
@@ -74,22 +81,6 @@ export class UseView {
     byId<HTMLButtonElement>("sample").disabled = !network.testable;
     byId("server-head").hidden = !run;
     this.#changeTask();
-  }
-
-  #acceptDrops(card: HTMLElement): void {
-    const over = (on: boolean) => card.classList.toggle("over", on);
-    card.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      over(true);
-    });
-    card.addEventListener("dragleave", () => over(false));
-    card.addEventListener("drop", (event) => {
-      event.preventDefault();
-      over(false);
-      const file = event.dataTransfer?.files[0];
-      if (file) this.#take({ kind: "file", file });
-      else this.#say("Drop a picture file.", true);
-    });
   }
 
   #say(text: string, bad = false): void {
@@ -157,7 +148,6 @@ export class UseView {
       const picture = await this.client.ask("picture", { id, task, source });
       if (isOld()) return;
       this.#showPicture(picture);
-      this.onPicture(picture);
       const chosen = this.#chosen();
       if (!chosen) {
         const least = this.#costs()[0]!;
@@ -210,6 +200,7 @@ export class UseView {
 
   /** Shows what the network reads. */
   #showPicture(picture: InputPicture | undefined): void {
+    this.onPicture(picture);
     const canvas = byId<HTMLCanvasElement>("reads");
     const { width, height, channels, maximum, bytes, ink } = picture ??
       { width: 8, height: 8, channels: 1, maximum: 1, bytes: new Uint8Array(64) };

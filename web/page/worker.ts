@@ -6,23 +6,18 @@ import {
   preparePicture,
   selectClasses,
 } from "../../datasets.ts";
-import {
-  cutOut,
-  openStreaming,
-  type StreamingNetwork,
-  type StreamingProgress,
-} from "../../files.ts";
+import { cutOut, openStreaming, type StreamingProgress } from "../../files.ts";
 import { digitsScenario, type NetworkScore, type TaskData } from "../../mod.ts";
 import { Networks } from "./networks.ts";
 import { decodeFile } from "./picture_file.ts";
 import type {
-  Answer,
   Arguments,
   FromWorker,
   InputPicture,
   NetworkView,
   RequestName,
   Result,
+  StreamAnswer,
   ToWorker,
   WorkerEvent,
 } from "./protocol.ts";
@@ -40,7 +35,8 @@ let digits: Dataset;
 /** The built-in tasks' images. */
 let data: Record<string, TaskData>;
 let training: Training;
-let streaming: StreamingNetwork | undefined;
+/** Ends the stream under way. */
+let streaming = new AbortController();
 
 type Handlers = {
   [Name in RequestName]: (args: Arguments<Name>) => Result<Name> | Promise<Result<Name>>;
@@ -92,17 +88,20 @@ const handlers: Handlers = {
   predict: ({ id, task, choice, bytes }) =>
     networks.use(id, async (net) => {
       const virtual = net.virtual(task, choice);
+      await virtual.prepare(); // compiling is no part of an answer's time
       const start = performance.now();
       const probabilities = await virtual.predict(bytes);
       const milliseconds = performance.now() - start;
       return { level: virtual.level, bytes: virtual.cost.bytes, probabilities, milliseconds };
     }),
-  async checkpoint({ id }) {
-    const { weights } = networks.entry(id);
-    return weights ?? await networks.use(id, (net) => net.weights());
+  checkpoint({ id }) {
+    const { weights, view } = networks.entry(id);
+    if (!weights) throw new RangeError(`${view.name}: it is not trained yet`);
+    return weights;
   },
   cut: ({ id, task, level }) => networks.use(id, (net) => cutOut(net.virtual(task, { level }))),
   stream: ({ url, task, picture }) => stream(url, task, picture),
+  stopStream: () => streaming.abort(new Error("Stopped.")),
   async loseDevice() {
     (await networks.gpu()).device.destroy();
   },
@@ -116,8 +115,10 @@ async function load(options: Arguments<"load">): Promise<NetworkView> {
   const response = await fetch(options.url);
   if (!response.ok) throw new Error(`${name}: the server says ${response.status}`);
   const view = await networks.load(id, name, new Uint8Array(await response.arrayBuffer()), hasGpu);
-  const results = await fetch(new URL("results.jsonl", new URL(options.url, location.href)));
-  if (results.ok) networks.scores(id, readScores(await results.text()));
+  // Accuracies are welcome, and not needed.
+  const results = await fetch(new URL("results.jsonl", new URL(options.url, location.href)))
+    .catch(() => undefined);
+  if (results?.ok) networks.scores(id, readScores(await results.text().catch(() => "")));
   return view;
 }
 
@@ -184,48 +185,46 @@ async function picture(
 
 /** Fetches a network level by level and lets each level answer. */
 function stream(url: string, task: string, picture?: InputPicture): Promise<void> {
-  streaming?.destroy();
-  const report = (progress: StreamingProgress, answer?: Answer) => {
-    const { level, bytesLoaded, bytesTotal, milliseconds } = progress;
-    const event = { level, bytes: bytesLoaded, totalBytes: bytesTotal, milliseconds, answer };
-    tell({ type: "stream", event });
-  };
+  streaming.abort(new Error("Another one is fetched."));
+  const { signal } = streaming = new AbortController();
+  const begun = performance.now();
   return networks.onDevice(async (gpu) => {
-    const begun = performance.now();
-    const network = streaming = await openStreaming(url, task, {
-      gpu,
-      onProgress: (p) => report(p),
-    });
+    tell({ type: "streamBegins" }); // again, if the device was lost
+    const report = (progress: StreamingProgress, answer?: StreamAnswer) => {
+      const { level, bytesLoaded: bytes, bytesTotal: totalBytes } = progress;
+      // Since the click, not since what arrived: the level below may have been answering meanwhile.
+      const milliseconds = performance.now() - begun;
+      tell({ type: "stream", event: { level, bytes, totalBytes, milliseconds, answer } });
+    };
+    const onProgress = (progress: StreamingProgress) => report(progress);
+    const network = await openStreaming(url, task, { gpu, signal, onProgress });
     try {
       for await (const progress of network.upgrades()) {
-        const virtual = network.virtual(progress.level);
-        const start = performance.now();
-        const probabilities = await virtual.predict(fitting(virtual, picture));
-        const end = performance.now();
-        const { level, cost: { bytes } } = virtual;
-        // Its bytes may have been there for some time, while the level below answered.
-        report(
-          { ...progress, milliseconds: end - begun },
-          { level, bytes, probabilities, milliseconds: end - start },
-        );
+        const { bytes, of } = fitting(network.virtual(progress.level), picture);
+        const probabilities = await network.virtual(progress.level).predict(bytes);
+        signal.throwIfAborted();
+        report(progress, { probabilities, of });
       }
     } finally {
       network.destroy();
-      if (streaming === network) streaming = undefined;
     }
   });
 }
 
-/** The picture as bytes if a network reads such; else a test picture of the digits, or a blank one. */
-function fitting(format: PictureFormat, picture?: InputPicture): Uint8Array {
+/** What a network reads: the picture if it has the format; else a test picture of the digits, or a blank one. */
+function fitting(
+  format: PictureFormat,
+  picture?: InputPicture,
+): { bytes: Uint8Array; of: StreamAnswer["of"] } {
   const { width, height, channels, maximum } = format;
   const fits = (other: PictureFormat) =>
     other.width === width && other.height === height && other.channels === channels &&
     other.maximum === maximum;
-  if (picture && fits(picture)) return picture.bytes;
+  if (picture && fits(picture)) return { bytes: picture.bytes, of: "the picture above" };
   const bytes = new Uint8Array(width * height * channels);
-  if (fits(digits)) digits.test.read(Uint32Array.of(0), bytes, new Uint32Array(1));
-  return bytes;
+  if (!fits(digits)) return { bytes, of: "a blank picture" };
+  digits.test.read(Uint32Array.of(0), bytes, new Uint32Array(1));
+  return { bytes, of: "a test picture" };
 }
 
 globalThis.addEventListener("message", async ({ data }: MessageEvent<ToWorker>) => {
