@@ -581,6 +581,36 @@ const CONTROLS = `(() => {
   }).map(name);
 })()`;
 
+/** What has less contrast with the colour behind it than WCAG's AA asks: 4.5 for text, 3 for borders of fields. */
+const FAINT = `(() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const luminance = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b] = [...canvas.getImageData(0, 0, 1, 1).data].map((byte) => {
+      return byte <= 10 ? byte / 255 / 12.92 : ((byte / 255 + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const behind = (e) => {
+    const { backgroundColor } = getComputedStyle(e);
+    return backgroundColor === "rgba(0, 0, 0, 0)" ? behind(e.parentElement) : backgroundColor;
+  };
+  const wanted = [
+    ...["h2", ".lead", ".soft", ".status", ".badge", ".sections a", ".tiles dt", ".tiles dd", "#clear",
+      "#look-tasks span", ".chip", "footer p"].map((s) => [s, "color", 4.5]),
+    ...["#epochs", "#use-task", "#clear"].map((s) => [s, "borderTopColor", 3]),
+    ["#drawing-hint", "color", 4.5, "white"],
+  ];
+  return wanted.flatMap(([selector, property, least, ground]) => {
+    const e = document.querySelector(selector);
+    const [a, b] = [getComputedStyle(e)[property], ground ?? behind(e)].map(luminance);
+    const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    return contrast < least ? [selector + " " + contrast.toFixed(1)] : [];
+  });
+})()`;
+
 pageTest("every control can be reached by the keyboard", async (page) => {
   // As once a training has begun.
   await page.evaluate(() => document.querySelector<HTMLElement>("#train-results")!.hidden = false);
@@ -608,6 +638,7 @@ pageTest("every control can be reached by the keyboard", async (page) => {
       getComputedStyle(document.documentElement).colorScheme
     );
     assertEquals(scheme, theme === "auto" ? "light dark" : theme);
+    assertEquals(await page.evaluate(FAINT), [], `too little contrast in ${theme}`);
   }
 });
 
@@ -685,6 +716,15 @@ pageTest(
     },
   },
 );
+
+pageTest("a browser with an early WebGPU is told the same", async (page) => {
+  assertMatch((await page.textContent("#problem"))!, /or an early one\. .* version 127 on/);
+}, {
+  async start(page) {
+    await page.addInitScript(() => Reflect.deleteProperty(GPUAdapter.prototype, "info"));
+    await openWith(page, "delete GPUAdapter.prototype.info;");
+  },
+});
 
 pageTest("where there is no adapter it says what may help", async (page) => {
   assertMatch(

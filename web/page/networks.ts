@@ -130,6 +130,13 @@ export class Networks {
     this.entry(id).weights = weights;
   }
 
+  /** The training is done with what it lent. */
+  release(id: string): void {
+    const entry = this.entry(id);
+    entry.lent = false;
+    this.#tidy(entry);
+  }
+
   /** Asks something of a network, loading it if it is not on the device. */
   use<T>(id: string, work: (net: DeepVirtualNetwork) => Promise<T>): Promise<T> {
     return this.onDevice(async (gpu) => {

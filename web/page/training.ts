@@ -67,7 +67,9 @@ export class Training {
   /** Stops for good; what has been learned stays. */
   async stop(): Promise<void> {
     await this.#end("stopped");
-    if (this.#state === "paused") this.#set("stopped");
+    if (this.#state !== "paused") return;
+    this.#set("stopped");
+    this.#release();
   }
 
   async #end(goal: "paused" | "stopped"): Promise<void> {
@@ -96,7 +98,10 @@ export class Training {
           this.#set("paused", `${error.message}. "Resume" goes on from step ${step}.`);
         }
       })
-      .finally(() => this.#running = undefined);
+      .finally(() => {
+        this.#running = undefined;
+        if (this.#state !== "paused") this.#release();
+      });
   }
 
   /** Trains to the end or to an abort, through losses of the device. */
@@ -162,10 +167,15 @@ export class Training {
   async #network(): Promise<DeepVirtualNetwork> {
     const gpu = await this.networks.gpu();
     if (this.#checkpoint && this.#net?.gpu === gpu) return this.#net;
-    // One that failed before its first checkpoint is nobody else's.
-    if (this.networks.entry(TRAINED).net !== this.#net) this.#net?.destroy();
-    this.#net = undefined;
+    this.#release();
     return this.#net = await DeepVirtualNetwork.create(gpu, this.#scenario, this.data);
+  }
+
+  /** Nothing will go on with it. One without a checkpoint is nobody else's either. */
+  #release(): void {
+    if (this.networks.entry(TRAINED).net === this.#net) this.networks.release(TRAINED);
+    else this.#net?.destroy();
+    this.#net = undefined;
   }
 
   /** From here on the network in training is the one that is used. */
