@@ -87,6 +87,8 @@ export class StreamingNetwork {
   readonly #needed: ReadonlyMap<number, number>;
   readonly #ready: ReadonlyMap<number, PromiseWithResolvers<StreamingProgress>>;
   #level = 0;
+  /** That it was destroyed, once it was. */
+  #gone: DOMException | undefined;
 
   private constructor(
     /** The network that is filled; only what has arrived may be used. */
@@ -231,7 +233,7 @@ export class StreamingNetwork {
    * @throws {RangeError} If the bytes are not a whole number of pictures. Without any level as `ready()`.
    */
   async predict(images: Uint8Array): Promise<{ level: number; probabilities: Float32Array }> {
-    this.stop.signal.throwIfAborted();
+    if (this.#gone) throw this.#gone;
     if (this.#level === 0) await this.ready();
     const level = this.#level;
     return { level, probabilities: await this.virtual(level).predict(images) };
@@ -239,8 +241,9 @@ export class StreamingNetwork {
 
   /** Ends the download and frees all GPU memory; a device that was opened for it goes too. */
   destroy(): void {
-    if (this.stop.signal.aborted) return;
-    this.stop.abort(new DOMException("the streaming network was destroyed", "AbortError"));
+    if (this.#gone) return;
+    this.#gone = new DOMException("the streaming network was destroyed", "AbortError");
+    this.stop.abort(this.#gone);
     this.net.destroy();
     if (!this.options.gpu) this.net.gpu.destroy();
   }
@@ -280,6 +283,7 @@ export class StreamingNetwork {
       }
     } catch (error) {
       const cause = signal.aborted ? signal.reason : error;
+      this.stop.abort(cause); // requests that are under way still, which may stall and be made again
       for (const { reject } of this.#ready.values()) reject(cause);
     }
   }
@@ -297,11 +301,7 @@ export class StreamingNetwork {
       }
     };
     const { parallel = 6 } = this.options;
-    try {
-      await Promise.all(Array.from({ length: Math.max(1, parallel) }, work));
-    } finally {
-      waiting.length = 0; // after one failure the others need not go on
-    }
+    await Promise.all(Array.from({ length: Math.max(1, parallel) }, work));
   }
 }
 

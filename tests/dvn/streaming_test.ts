@@ -391,6 +391,33 @@ Deno.test("a file that changes between two levels: the level that is here goes o
   streaming.destroy();
 });
 
+Deno.test("after one request that fails for good the others are ended", async () => {
+  const { weights, options } = await tinyWeights();
+  const stalled: ReadableStreamDefaultController<Uint8Array>[] = [];
+  const ended = Promise.withResolvers<void>();
+  await using server = serveFile(weights, {
+    answer: (index, content, init) => {
+      if (index < 2) return; // the header
+      if (index === 3) return new Response("no", { status: 404 });
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => {
+          stalled.push(controller);
+          controller.enqueue(content.subarray(0, 4));
+        },
+        cancel: () => ended.resolve(),
+      });
+      return new Response(body, init);
+    },
+  });
+  const streaming = await openStreaming(server.url, "a", options);
+  await assertRejects(() => streaming.ready(), StreamingError, "the server answered 404");
+  await ended.promise;
+  const { length } = server.asked;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(server.asked.length, length, "none is made again");
+  streaming.destroy();
+});
+
 Deno.test("no server, no address", async () => {
   const { options } = await tinyWeights();
   const server = serveFile(new Uint8Array(8));
