@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { formatBytes, formatDuration, formatLarge, formatPercent } from "../../web/page/format.ts";
 import { niceRange, niceStep } from "../../web/page/line_chart.ts";
 import { readScores } from "../../web/page/run_results.ts";
+import { predictOnServer } from "../../web/page/server.ts";
 
 Deno.test("the page's figures keep three digits, at each unit's edge too", () => {
   assertEquals([0, 999, 999.4, 1000, 21_784, 999_499, 999_500, 4.25e6].map(formatBytes), [
@@ -44,4 +45,21 @@ Deno.test("readScores() takes the last test of each network and skips what is cu
     [1, 0.7],
     [2, 0.6],
   ]);
+});
+
+Deno.test("a large picture goes to the server whole", async () => {
+  const fetched = globalThis.fetch;
+  let sent = "";
+  globalThis.fetch = (_, options) => {
+    sent = JSON.parse(options!.body as string).image.data;
+    return Promise.resolve(Response.json({ level: 1, classes: [], milliseconds: 1 }));
+  };
+  try {
+    const bytes = Uint8Array.from({ length: 3 * 300 * 300 }, (_, i) => i);
+    const format = { width: 300, height: 300, channels: 3, maximum: 255 };
+    await predictOnServer("run", "task", 1, { ...format, bytes });
+    assertEquals(Uint8Array.fromBase64(sent), bytes);
+  } finally {
+    globalThis.fetch = fetched;
+  }
 });
