@@ -26,8 +26,11 @@ export type Work =
   | Conv
   /** Batch norm with the batch's statistics, then ReLU; "both": and all its gradients. */
   | { op: "batchNorm"; pass: "forward" | "both"; batch: number; size: number; channels: number }
-  /** A step: augmentation, forward, loss, backward, SGD with Nesterov momentum and decay of all parameters. */
-  | { op: "train"; net: Wrn; batch: number }
+  /**
+   * A step: augmentation, forward, loss, backward, SGD with Nesterov momentum and decay of all parameters;
+   * activations in 32 bits unless it is said.
+   */
+  | { op: "train"; net: Wrn; batch: number; activations?: "f32" | "f16" }
   /** Bytes to logits, with running statistics. */
   | { op: "infer"; net: Wrn; batch: number }
   /** A step of J1: one of its sub-networks, or all four, on a batch of each task. */

@@ -31,6 +31,7 @@ export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
   wgsl: statsWgsl,
   bindings: { x: "read", partial: "write" },
   textures: ["x"],
+  maps: ["x"],
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
 });
@@ -97,6 +98,7 @@ export const batchNormApplyKernel = defineKernel<Chunked>({
   wgsl: applyWgsl,
   bindings: { x: "read", norm: "read", y: "write" },
   textures: ["x"],
+  maps: ["x", "y"],
   constants: reluConstant,
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
@@ -107,6 +109,7 @@ export const batchNormSumsKernel = defineKernel<Chunked>({
   wgsl: sumsWgsl,
   bindings: { x: "read", dy: "read", norm: "read", partial: "write" },
   textures: ["x", "dy"],
+  maps: ["x", "dy"],
   constants: reluConstant,
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
@@ -138,6 +141,7 @@ export const batchNormDxKernel = defineKernel<Chunked & { add: boolean }>({
     dx: "write",
   },
   textures: ["x", "dy"], // a third texture of the largest map is not worth its memory
+  maps: ["x", "dy", "addend", "dx"],
   constants: reluConstant,
   extents: (shapes, args) => [...chunkExtents(shapes, args), args.add ? 1 : 0],
   workgroups: chunkWorkgroups,

@@ -41,6 +41,7 @@ export const conv2dKernel = defineKernel<
   wgsl: conv2dWgsl,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
   textures: ["x", "weight"],
+  maps: ["x", "addend", "y"],
   constants: (_, { tile, upsample }) => ({
     PIXELS: tile.rows,
     PIXELS_BUT_ONE: tile.rows - 1,
@@ -80,6 +81,7 @@ export const conv2dSharedKernel = defineKernel<
   label: "conv2d_shared",
   wgsl: `${conv2dSharedWgsl}\n${gemmNnWgsl}\n${quotientWgsl}`,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
+  maps: ["x", "addend", "y"],
   constants: (_, args) => ({ ...nnConstants(args), SPREAD: args.upsample > 1 }),
   extents: ({ x, y }, { kernel, stride, upsample, padding, add, ...shared }) => {
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = y as number[];
@@ -125,6 +127,7 @@ export const conv2dDwKernel = defineKernel<
   wgsl: conv2dDwWgsl,
   bindings: { x: "read", dy: "read", partial: "write" },
   textures: ["x", "dy"],
+  maps: ["x", "dy"],
   constants: (_, { tile }) => ({ ROWS: tile.rows, COLUMNS: tile.columns }),
   extents: ({ x, dy }, { kernel, stride, padding, tile, splits }) => {
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = dy as number[];
@@ -167,6 +170,7 @@ export const conv2dDwSharedKernel = defineKernel<
   label: "conv2d_dw_shared",
   wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", partial: "write" },
+  maps: ["x", "dy"],
   constants: (_, args) => tnConstants(args),
   extents: ({ x, dy, partial }, { kernel, stride, padding, splits, ...shared }) => {
     const [, h, w, ci] = x as number[], [n, ho, wo, co] = dy as number[];

@@ -29,6 +29,11 @@ export interface Kernel<Args> {
    * they are read through a texture.
    */
   readonly textures?: readonly string[];
+  /**
+   * Bindings of activations and their gradients, [n, h, w, c], which a tape may keep in 16 bits; of type
+   * array<vec4f> or array<f32>, stores as plain assignments.
+   */
+  readonly maps?: readonly string[];
   /** Sets these declarations: tile sizes and fused variants. */
   readonly constants?: (shapes: Shapes, args: Args) => Constants;
   /** The uniform's 32-bit words; use {@linkcode f32Bits} for a float. */

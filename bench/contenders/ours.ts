@@ -27,7 +27,7 @@ export function contenderOn(gpu: Gpu): Contender {
         case "batchNorm":
           return batchNormJob(gpu, work);
         case "train":
-          return trainJob(gpu, work.net, work.batch);
+          return trainJob(gpu, work);
         case "infer":
           return inferJob(gpu, work.net, work.batch);
         case "dvn":

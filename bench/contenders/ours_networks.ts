@@ -14,10 +14,10 @@ import type { Gpu } from "../../nn/gpu/gpu.ts";
 import type { KernelTime, Plan } from "../../nn/gpu/plan.ts";
 import { MATRIX_LENGTH } from "../../nn/ops/augment.ts";
 import { COUNTER_LENGTH, crossEntropy } from "../../nn/ops/cross_entropy.ts";
+import { LossScale } from "../../nn/optim/loss_scale.ts";
 import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
-import { type Dispatch, type Tensor, wholeOf } from "../../nn/tensor.ts";
-import { size } from "../../shaders/kernel.ts";
+import { bytesOf, type Dispatch, type Tensor, wholeOf } from "../../nn/tensor.ts";
 import type { Facts, Job } from "../contender.ts";
 import { median } from "../statistics.ts";
 import type { Work } from "../workloads.ts";
@@ -97,10 +97,16 @@ function initialize({ store }: DeepVirtualNetwork, net: Wrn): void {
   });
 }
 
-export async function trainJob(gpu: Gpu, net: Wrn, batch: number): Promise<Job> {
-  const network = await makeNetwork(gpu, plainScenario(net, batch), net);
+export async function trainJob(
+  gpu: Gpu,
+  { net, batch, activations = "f32" }: Extract<Work, { op: "train" }>,
+): Promise<Job> {
+  const scenario = plainScenario(net, batch);
+  scenario.training.activations = activations;
+  const network = await makeNetwork(gpu, scenario, net);
   initialize(network, net);
-  return await stepJob(network, net, jointPhase(network.scenario).updates[0]!.variants[0]!);
+  const losses = jointPhase(network.scenario).updates[0]!.variants[0]!;
+  return await stepJob(network, net, losses);
 }
 
 export async function dvnJob(
@@ -120,11 +126,13 @@ async function stepJob(
   losses: LossTerm[],
 ): Promise<Job> {
   const { gpu, store } = network;
-  const { batchSize } = network.scenario.training;
+  const { activations, batchSize } = network.scenario.training;
   const names = losses.map(({ task, level }) => ({ task: network.taskNames[task]!, level }));
   const counters = new Counters(gpu, names);
+  const lossScale = activations === "f16" ? new LossScale(gpu) : undefined;
   const { plan, hyper, batches } = await compileUpdate("train", network, losses, {
     frozen: undefined,
+    lossScale,
     counters: (tape, loss) => counters.tensor(tape, losses.indexOf(loss)),
   });
   const { learningRate, momentum, weightDecay } = TRAINING;
@@ -171,6 +179,7 @@ async function stepJob(
     release() {
       plan.destroy();
       counters.destroy();
+      lossScale?.destroy();
       network.destroy();
     },
   };
@@ -184,10 +193,13 @@ function fillMatrices(matrices: Float32Array, moves: readonly Crop[]): void {
 }
 
 /** What a step with the loss of one network records, not compiled. */
-function recordStep(network: DeepVirtualNetwork, { task, level }: LossTerm): Dispatch[] {
+function recordStep(
+  network: DeepVirtualNetwork,
+  { task, level }: LossTerm,
+): Dispatch[] {
   const { gpu, store, scenario, tasks } = network;
-  const { batchSize } = scenario.training;
-  const tape = new Tape(gpu);
+  const { activations, batchSize } = scenario.training;
+  const tape = new Tape(gpu, activations);
   const input = recordInput(tape, tasks[task]!, batchSize);
   const stem = network.stem(tape, task, recordImages(tape, input, tasks[task]!), "training");
   const logits = network.forward(tape, task, level, stem, "training");
@@ -206,7 +218,7 @@ export function liveBytes(dispatches: readonly Pick<Dispatch, "tensors">[]): num
   let most = 0;
   dispatches.forEach(({ tensors }, i) => {
     for (const it of tensors.map(wholeOf)) if (it.home.kind === "scratch") alive.add(it);
-    const bytes = [...alive].reduce((total, { shape }) => total + 4 * size(shape), 0);
+    const bytes = [...alive].reduce((total, tensor) => total + bytesOf(tensor), 0);
     most = Math.max(most, bytes);
     for (const tensor of alive) if (last.get(tensor) === i) alive.delete(tensor);
   });
@@ -234,7 +246,7 @@ async function kernelTimes(
   if (!plan.gpu.device.features.has("timestamp-query")) return undefined;
   const bytes = new Map<string, number>();
   for (const { kernel: { label }, tensors } of dispatches) {
-    const bound = [...new Set(tensors)].reduce((total, { shape }) => total + 4 * size(shape), 0);
+    const bound = [...new Set(tensors)].reduce((total, tensor) => total + bytesOf(tensor), 0);
     bytes.set(label, (bytes.get(label) ?? 0) + bound);
   }
   const profiles: KernelTime[][] = [];

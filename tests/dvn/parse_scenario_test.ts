@@ -133,6 +133,7 @@ Deno.test("parseScenario() keeps what is given", () => {
       lowerLevels: "top-level",
       warmupSteps: 10,
       schedule: { kind: "step", milestones: [], factor: 0.2 },
+      activations: "f16",
     },
     augmentation: { pad: 0, flip: false },
     normalization: "unit",
@@ -540,7 +541,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "training",
     undefined,
     "training must be an object of epochs, batchSize, learningRate, momentum, weightDecay, " +
-    "decayAll, mixing, levelSampling, lowerLevels, warmupSteps, schedule, but is missing",
+    "decayAll, mixing, levelSampling, lowerLevels, warmupSteps, schedule, activations, but is missing",
   ],
   [
     "training.epochs",
