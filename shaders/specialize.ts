@@ -134,7 +134,7 @@ function replaceUses(
 ): string {
   let result = "";
   let done = 0;
-  const use = new RegExp(`\\b${name}\\[`, "g");
+  const use = new RegExp(`(?<![.\\w])${name}\\[`, "g");
   while (use.exec(source)) {
     const start = use.lastIndex;
     const end = closing(label, source, start, "[", "]");

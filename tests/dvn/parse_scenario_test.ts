@@ -41,6 +41,7 @@ Deno.test("parseScenario() fills in the paper's choices", () => {
       lowerLevels: "labels",
       warmupSteps: 0,
       schedule: { kind: "step", milestones: [100, 150], factor: 0.1 },
+      activations: "f32",
     },
     augmentation: { pad: 4, flip: true },
     normalization: "mean-std",
