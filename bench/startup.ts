@@ -11,9 +11,14 @@ import { Remote } from "./remote.ts";
 import { dvnWork, J1, type Work } from "./workloads.ts";
 import { type Wrn, wrn16 } from "./wrn.ts";
 
-/** Small enough that a thousand steps take seconds. */
-const TINY: Wrn = { widths: [8, 8, 8], blocks: 1, stem: { kernel: 3, channels: 8 }, classes: 10 };
-const STEPS = { before: 100, all: 1000 };
+/** Small enough that a thousand steps take a minute; wide enough for the kernels that large ones run. */
+const SMALL: Wrn = {
+  widths: [32, 32, 32],
+  blocks: 1,
+  stem: { kernel: 3, channels: 32 },
+  classes: 10,
+};
+const STEPS = { before: 100, all: 1000, inFlight: 10 };
 
 /**
  * Starts a contender again and again, and measures the time from each start to a finished step: first
@@ -86,11 +91,11 @@ async function* measureGrowth(
 ): AsyncGenerator<Measurement, void, void> {
   const remote = await Remote.connect(await entrant.start(environment(cache)), limit);
   try {
-    const job = (await remote.prepare({ op: "train", net: TINY, batch: 4 }))!;
+    const job = (await remote.prepare({ op: "train", net: SMALL, batch: 4 }))!;
     let done = 0;
     for (const [workload, steps] of [[GROWTH, STEPS.before], [GROWN, STEPS.all]] as const) {
-      await job.run(steps - done);
-      done = steps;
+      // As in training, few steps wait for the GPU.
+      for (; done < steps; done += STEPS.inFlight) await job.run(STEPS.inFlight);
       const facts = await job.facts() ?? undefined;
       yield { ...whose(entrant, remote), workload, facts };
     }

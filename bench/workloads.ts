@@ -196,7 +196,14 @@ function convolution(
 
 function training(name: string, net: Wrn, batch: number, quick = false): Group {
   const id = `train ${name} batch ${batch}`;
-  return { name: id, quick, workloads: [{ id, work: { op: "train", net, batch } }] };
+  return {
+    name: id,
+    quick,
+    workloads: [
+      { id, work: { op: "train", net, batch } },
+      { id: `${id}, f16`, work: { op: "train", net, batch, activations: "f16" } },
+    ],
+  };
 }
 
 /** Names a J1 step, or one of its sub-networks measured alone. */

@@ -8,7 +8,6 @@ export const gradientCheckKernel = defineKernel({
   label: "gradient_check",
   wgsl: checkWgsl,
   bindings: { gradients: "read", chunks: "read", scaling: "update" },
-  textures: ["gradients"],
   extents: ({ chunks }) => [chunks![0]! / CHUNK_WORDS],
   workgroups: ({ chunks }) => foldedGrid(chunks![0]! / CHUNK_WORDS),
 });

@@ -16,7 +16,6 @@ export const sgdKernel = defineKernel<{ scaled: boolean }>({
     hyper: "read",
     scaling: "read",
   },
-  textures: ["gradients"],
   constants: (_, { scaled }) => ({ SCALED: scaled }),
   extents: ({ chunks }) => [chunks![0]! / CHUNK_WORDS],
   workgroups: ({ chunks }) => foldedGrid(chunks![0]! / CHUNK_WORDS),

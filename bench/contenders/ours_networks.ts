@@ -171,7 +171,7 @@ async function stepJob(
         ...losses.length === 1
           ? {
             cpuPerDispatch: await cpuPerDispatch(plan),
-            kernels: await kernelTimes(plan, dispatches),
+            ...await gpuTimes(plan, dispatches),
           }
           : {},
       };
@@ -238,20 +238,24 @@ async function cpuPerDispatch(plan: Plan): Promise<number> {
   return 1000 * median(times) / plan.dispatchCount;
 }
 
-/** Time of each kernel, and the bytes that its dispatches have bound, each tensor once. */
-async function kernelTimes(
+/** Time of a step and of each kernel, and the bytes that its dispatches have bound, each tensor once. */
+async function gpuTimes(
   plan: Plan,
   dispatches: readonly Dispatch[],
-): Promise<Facts["kernels"]> {
-  if (!plan.gpu.device.features.has("timestamp-query")) return undefined;
+): Promise<Pick<Facts, "kernels" | "stepMilliseconds">> {
+  if (!plan.gpu.device.features.has("timestamp-query")) return {};
   const bytes = new Map<string, number>();
   for (const { kernel: { label }, tensors } of dispatches) {
     const bound = [...new Set(tensors)].reduce((total, tensor) => total + bytesOf(tensor), 0);
     bytes.set(label, (bytes.get(label) ?? 0) + bound);
   }
   const profiles: KernelTime[][] = [];
-  for (let run = 0; run < 3; run++) profiles.push((await plan.profile()).kernels);
-  const times = profiles[0]!.map(({ kernel, dispatches }) => ({
+  const steps: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    steps.push(await plan.time());
+    profiles.push((await plan.profile()).kernels);
+  }
+  const kernels = profiles[0]!.map(({ kernel, dispatches }) => ({
     kernel,
     dispatches,
     milliseconds: median(
@@ -259,7 +263,8 @@ async function kernelTimes(
     ),
     bytes: bytes.get(kernel) ?? 0,
   }));
-  return times.sort((a, b) => b.milliseconds - a.milliseconds);
+  kernels.sort((a, b) => b.milliseconds - a.milliseconds);
+  return { kernels, stepMilliseconds: median(steps) };
 }
 
 export async function inferJob(gpu: Gpu, net: Wrn, batch: number): Promise<Job> {
