@@ -18,6 +18,7 @@ export interface Verdict {
 /** What is measured in a process of its own: see `startup.ts`. */
 export const COLD = "first step WRN-16-2 batch 32, cold cache";
 export const WARM = "first step WRN-16-2 batch 32, warm cache";
+export const HALVES = "first step WRN-16-2 batch 32, f16";
 export const FIRST_J1 = "first step J1";
 export const FIRST_WIDE_J1 = "first step J1, WRN-32-4";
 export const GROWTH = "memory after 100 steps";
@@ -124,7 +125,7 @@ export function verdicts(all: readonly Measurement[]): Verdict[] {
     String,
   );
 
-  const memory = [WARM, FIRST_J1, FIRST_WIDE_J1].map((id): Verdict => {
+  const memory = [WARM, HALVES, FIRST_J1, FIRST_WIDE_J1].map((id): Verdict => {
     const { bytesHeld, bytesNeeded } = find(id)?.facts ?? {};
     return atMost(
       `${id}: bytes held at most 1.2x weights, gradients, momentum and the largest segment`,

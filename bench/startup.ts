@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { COLD, FIRST_J1, FIRST_WIDE_J1, GROWN, GROWTH, WARM } from "./bars.ts";
+import { COLD, FIRST_J1, FIRST_WIDE_J1, GROWN, GROWTH, HALVES, WARM } from "./bars.ts";
 import type { Entrant } from "./entrants.ts";
 import type { Measurement } from "./record.ts";
 import { Remote } from "./remote.ts";
@@ -36,12 +36,13 @@ export async function* measureStarts(
     const train: Work = { op: "train", net: wrn16(2), batch: 32 };
     const works: [string, Work][] = [[COLD, train], [WARM, train]];
     if (entrant.contender === "ours") {
-      works.push([FIRST_J1, dvnWork(software)]);
+      works.push([HALVES, { ...train, activations: "f16" }], [FIRST_J1, dvnWork(software)]);
       // Few images: this one is for its pipelines.
       if (software && !quick) works.push([FIRST_WIDE_J1, { op: "dvn", net: J1, batch: 2 }]);
     }
     for (const [workload, work] of works) {
-      yield await measureStart(entrant, workload, work, cache, limit);
+      const measurement = await measureStart(entrant, workload, work, cache, limit);
+      if (measurement) yield measurement;
     }
     if (entrant.contender === "ours" && !quick) yield* measureGrowth(entrant, cache, limit);
   } finally {
@@ -61,13 +62,14 @@ function whose({ runtime }: Entrant, { about: { contender, version, adapter } }:
   return { runtime, contender, version, adapter };
 }
 
+/** @returns undefined if the contender has no such op. */
 async function measureStart(
   entrant: Entrant,
   workload: string,
   work: Work,
   cache: string,
   limit: number,
-): Promise<Measurement> {
+): Promise<Measurement | undefined> {
   for (const folder of Object.values(environment(cache))) {
     await Deno.mkdir(folder, { recursive: true });
   }
@@ -75,9 +77,10 @@ async function measureStart(
   const remote = await Remote.connect(await entrant.start(environment(cache)), limit);
   try {
     const job = await remote.prepare(work);
-    await job!.run(1);
+    if (!job) return undefined;
+    await job.run(1);
     const ms = performance.now() - start;
-    const facts = await job!.facts() ?? undefined;
+    const facts = await job.facts() ?? undefined;
     return { ...whose(entrant, remote), workload, ms, quartiles: [ms, ms], samples: 1, facts };
   } finally {
     await remote.close();
