@@ -204,16 +204,10 @@ export class Tape {
       }
       const shape = outputs[name as Out];
       if (!shape) throw new Error(`${label}: no shape for binding ${name}`);
-      // What has no pixels, such as the features that a pool makes, is no map.
-      const isMap = kernel.maps?.includes(name) && shape.length === 4;
+      const isMap = shape.length === 4 && (kernel.maps?.includes(name) ?? true);
       return made[name as Out] = this.#tensor(`${label}: ${name}`, shape, { kind: "scratch" }, {
         format: isMap ? this.mapFormat : "f32",
       });
-    });
-    const halves = Object.keys(kernel.bindings).filter((name, i) => {
-      if (tensors[i]!.format === "f32") return false;
-      if (kernel.maps?.includes(name)) return true;
-      throw new Error(`${label}: binding ${name} holds no map, ${tensors[i]!.label} is 16-bit`);
     });
     const shapes: Shapes = Object.fromEntries(
       Object.keys(kernel.bindings).map((name, i) => [name, tensors[i]!.shape]),
@@ -225,7 +219,7 @@ export class Tape {
       extents: kernel.extents?.(shapes, args) ?? [],
       workgroups: kernel.workgroups(shapes, args),
       tensors,
-      halves,
+      halves: Object.keys(kernel.bindings).filter((_, i) => tensors[i]!.format === "f16"),
     });
     return made;
   }

@@ -11,7 +11,6 @@ export const augmentKernel = defineKernel<{ channels: number }>({
     normalization: "read",
     y: "write",
   },
-  maps: ["y"],
   constants: (_, { channels }) => ({ CHANNELS: channels }),
   extents: ({ y }) => [y![1]!, y![2]!, y![0]! * y![1]! * y![2]!],
   workgroups: ({ y }) => grid(y![0]! * y![1]! * y![2]!),

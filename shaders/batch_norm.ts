@@ -31,7 +31,6 @@ export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
   wgsl: statsWgsl,
   bindings: { x: "read", partial: "write" },
   textures: ["x"],
-  maps: ["x"],
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
 });
@@ -98,7 +97,6 @@ export const batchNormApplyKernel = defineKernel<Chunked>({
   wgsl: applyWgsl,
   bindings: { x: "read", norm: "read", y: "write" },
   textures: ["x"],
-  maps: ["x", "y"],
   constants: reluConstant,
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
@@ -109,7 +107,6 @@ export const batchNormSumsKernel = defineKernel<Chunked>({
   wgsl: sumsWgsl,
   bindings: { x: "read", dy: "read", norm: "read", partial: "write" },
   textures: ["x", "dy"],
-  maps: ["x", "dy"],
   constants: reluConstant,
   extents: chunkExtents,
   workgroups: chunkWorkgroups,
@@ -141,7 +138,6 @@ export const batchNormDxKernel = defineKernel<Chunked & { add: boolean }>({
     dx: "write",
   },
   textures: ["x", "dy"], // a third texture of the largest map is not worth its memory
-  maps: ["x", "dy", "addend", "dx"],
   constants: reluConstant,
   extents: (shapes, args) => [...chunkExtents(shapes, args), args.add ? 1 : 0],
   workgroups: chunkWorkgroups,

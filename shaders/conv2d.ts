@@ -41,7 +41,6 @@ export const conv2dKernel = defineKernel<
   wgsl: conv2dWgsl,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
   textures: ["x", "weight"],
-  maps: ["x", "addend", "y"],
   constants: (_, { tile, upsample }) => ({
     PIXELS: tile.rows,
     PIXELS_BUT_ONE: tile.rows - 1,
@@ -81,7 +80,6 @@ export const conv2dSharedKernel = defineKernel<
   label: "conv2d_shared",
   wgsl: `${conv2dSharedWgsl}\n${gemmNnWgsl}\n${quotientWgsl}`,
   bindings: { x: "read", weight: "read", addend: "read", y: "write" },
-  maps: ["x", "addend", "y"],
   constants: (_, args) => ({ ...nnConstants(args), SPREAD: args.upsample > 1 }),
   extents: ({ x, y }, { kernel, stride, upsample, padding, add, ...shared }) => {
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = y as number[];

@@ -9,7 +9,6 @@ export const elementwiseKernel = defineKernel<{ op: keyof typeof OPS }>({
   wgsl,
   bindings: { a: "read", b: "read", y: "write" },
   textures: ["a", "b"],
-  maps: ["a", "b", "y"],
   constants: (_, { op }) => ({ OP: OPS[op] }),
   workgroups: ({ y }) => grid(size(y!) / 4),
 });

@@ -6,7 +6,6 @@ export const globalAveragePoolKernel = defineKernel<{ gradient: boolean }>({
   wgsl,
   bindings: { x: "read", y: "write" },
   textures: ["x"],
-  maps: ["x", "y"],
   constants: (_, { gradient }) => ({ GRADIENT: gradient }),
   extents: ({ x, y }, { gradient }) => {
     const [n, h, w, c] = (gradient ? y : x) as number[];

@@ -30,8 +30,8 @@ export interface Kernel<Args> {
    */
   readonly textures?: readonly string[];
   /**
-   * Bindings of activations and their gradients, [n, h, w, c], which a tape may keep in 16 bits; of type
-   * array<vec4f> or array<f32>, stores as plain assignments.
+   * Which bindings of four extents hold activations or their gradients, [n, h, w, c], where not all do:
+   * a tape may keep those in 16 bits. They are of array<vec4f> or array<f32>, stored to by assignments.
    */
   readonly maps?: readonly string[];
   /** Sets these declarations: tile sizes and fused variants. */

@@ -10,7 +10,6 @@ export const shortcutKernel = defineKernel<{ stride: number; group: 1 | 4 }>({
   label: "shortcut",
   wgsl: shortcutWgsl,
   bindings: { x: "read", sources: "read", y: "write" },
-  maps: ["x", "y"],
   constants: (_, { group }) => ({ Value: group === 4 ? "vec4f" : "f32" }),
   extents: (
     { x, y },
@@ -24,7 +23,6 @@ export const shortcutDxKernel = defineKernel<{ stride: number; add: boolean; gro
   label: "shortcut_dx",
   wgsl: shortcutDxWgsl,
   bindings: { dy: "read", targets: "read", addend: "read", dx: "write" },
-  maps: ["dy", "addend", "dx"],
   constants: (_, { group }) => ({ Value: group === 4 ? "vec4f" : "f32" }),
   extents: ({ dy, targets, dx }, { stride, add, group }) => [
     dx![2]!,

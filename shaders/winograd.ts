@@ -46,7 +46,6 @@ export const winogradInputKernel = defineKernel({
   wgsl: inputWgsl,
   bindings: { x: "read", v: "write" },
   textures: ["x"],
-  maps: ["x"],
   extents: ({ x }) => mapExtents(x!),
   workgroups: ({ x }) => grid(transformLanes(x!)),
 });
@@ -57,7 +56,6 @@ export const winogradOutputKernel = defineKernel<{ add: boolean }>({
   wgsl: outputWgsl,
   bindings: { m: "read", addend: "read", y: "update" },
   textures: ["m"],
-  maps: ["addend", "y"],
   extents: ({ y }, { add }) => [...mapExtents(y!), add ? 1 : 0],
   workgroups: ({ y }) => grid(transformLanes(y!)),
 });
@@ -100,7 +98,6 @@ export const winogradDyKernel = defineKernel({
   wgsl: dyWgsl,
   bindings: { dy: "read", z: "write" },
   textures: ["dy"],
-  maps: ["dy"],
   extents: ({ dy }) => mapExtents(dy!),
   workgroups: ({ dy }) => grid(transformLanes(dy!)),
 });
