@@ -38,6 +38,8 @@ export interface Facts {
     /** Of all that the dispatches have bound. */
     bytes: number;
   }[];
+  /** GPU time of a whole step: its kernels, copies into textures, and gaps. */
+  stepMilliseconds?: number;
 }
 
 /** Work that is ready to be done. */

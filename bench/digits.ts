@@ -2,7 +2,7 @@
  * The first thing a stranger does, measured: `deno task train` on the built-in scenario, once a seed,
  * each in a fresh process with an empty shader cache of its own, from start to written report.
  *
- *     deno task bench:digits [--seeds 3]
+ *     deno task bench:digits [--seeds 3] [--f16]
  *
  * Prints accuracy by level (mean and spread over the seeds) and the seconds of the whole command.
  * On a 2-core machine: about 1.5 minutes a seed with lavapipe, 3 with the embedded SwiftShader
@@ -22,6 +22,7 @@ import { type RunRecord, sortLines } from "../cli/run_record.ts";
 
 const FLAGS = {
   seeds: { value: "N", help: "how many seeds, from 1 (default 3)" },
+  f16: { help: "activations in 16 bits" },
   ...COMMON_FLAGS,
 } as const;
 
@@ -49,6 +50,7 @@ async function main(args: string[]): Promise<number> {
           folder,
           "--name",
           "run",
+          ...flags.f16 ? ["--f16"] : [],
         ],
         env: { MESA_SHADER_CACHE_DIR: join(folder, "shaders") },
         stdout: "null",

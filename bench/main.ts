@@ -105,12 +105,12 @@ function report(all: readonly Measurement[], quick: boolean): void {
   const start = all.find(({ workload, contender }) => workload === WARM && contender === "ours");
   if (start?.facts?.kernels) {
     const copy = all.find(({ workload }) => workload === "copy by shader");
-    const { dispatches, cpuPerDispatch, kernels } = start.facts;
+    const { dispatches, cpuPerDispatch, kernels, stepMilliseconds } = start.facts;
     console.log(
       `\nA training step of WRN-16-2, batch 32: ${dispatches} dispatches, of ` +
         `${cpuPerDispatch!.toFixed(1)} µs of CPU time each to submit\n`,
     );
-    console.log(renderKernels(kernels, copy?.bandwidth));
+    console.log(renderKernels(kernels, stepMilliseconds!, copy?.bandwidth));
   }
   const failures = renderFailures(all);
   if (failures) console.log(`\nFailed\n\n${failures}`);

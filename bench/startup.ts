@@ -4,16 +4,21 @@
  * @module
  */
 import { join } from "node:path";
-import { COLD, FIRST_J1, FIRST_WIDE_J1, GROWN, GROWTH, WARM } from "./bars.ts";
+import { COLD, FIRST_J1, FIRST_WIDE_J1, GROWN, GROWTH, HALVES, WARM } from "./bars.ts";
 import type { Entrant } from "./entrants.ts";
 import type { Measurement } from "./record.ts";
 import { Remote } from "./remote.ts";
 import { dvnWork, J1, type Work } from "./workloads.ts";
 import { type Wrn, wrn16 } from "./wrn.ts";
 
-/** Small enough that a thousand steps take seconds. */
-const TINY: Wrn = { widths: [8, 8, 8], blocks: 1, stem: { kernel: 3, channels: 8 }, classes: 10 };
-const STEPS = { before: 100, all: 1000 };
+/** Small enough that a thousand steps take a minute; wide enough for the kernels that large ones run. */
+const SMALL: Wrn = {
+  widths: [32, 32, 32],
+  blocks: 1,
+  stem: { kernel: 3, channels: 32 },
+  classes: 10,
+};
+const STEPS = { before: 100, all: 1000, inFlight: 10 };
 
 /**
  * Starts a contender again and again, and measures the time from each start to a finished step: first
@@ -31,12 +36,13 @@ export async function* measureStarts(
     const train: Work = { op: "train", net: wrn16(2), batch: 32 };
     const works: [string, Work][] = [[COLD, train], [WARM, train]];
     if (entrant.contender === "ours") {
-      works.push([FIRST_J1, dvnWork(software)]);
+      works.push([HALVES, { ...train, activations: "f16" }], [FIRST_J1, dvnWork(software)]);
       // Few images: this one is for its pipelines.
       if (software && !quick) works.push([FIRST_WIDE_J1, { op: "dvn", net: J1, batch: 2 }]);
     }
     for (const [workload, work] of works) {
-      yield await measureStart(entrant, workload, work, cache, limit);
+      const measurement = await measureStart(entrant, workload, work, cache, limit);
+      if (measurement) yield measurement;
     }
     if (entrant.contender === "ours" && !quick) yield* measureGrowth(entrant, cache, limit);
   } finally {
@@ -56,13 +62,14 @@ function whose({ runtime }: Entrant, { about: { contender, version, adapter } }:
   return { runtime, contender, version, adapter };
 }
 
+/** @returns undefined if the contender has no such op. */
 async function measureStart(
   entrant: Entrant,
   workload: string,
   work: Work,
   cache: string,
   limit: number,
-): Promise<Measurement> {
+): Promise<Measurement | undefined> {
   for (const folder of Object.values(environment(cache))) {
     await Deno.mkdir(folder, { recursive: true });
   }
@@ -70,9 +77,10 @@ async function measureStart(
   const remote = await Remote.connect(await entrant.start(environment(cache)), limit);
   try {
     const job = await remote.prepare(work);
-    await job!.run(1);
+    if (!job) return undefined;
+    await job.run(1);
     const ms = performance.now() - start;
-    const facts = await job!.facts() ?? undefined;
+    const facts = await job.facts() ?? undefined;
     return { ...whose(entrant, remote), workload, ms, quartiles: [ms, ms], samples: 1, facts };
   } finally {
     await remote.close();
@@ -86,11 +94,11 @@ async function* measureGrowth(
 ): AsyncGenerator<Measurement, void, void> {
   const remote = await Remote.connect(await entrant.start(environment(cache)), limit);
   try {
-    const job = (await remote.prepare({ op: "train", net: TINY, batch: 4 }))!;
+    const job = (await remote.prepare({ op: "train", net: SMALL, batch: 4 }))!;
     let done = 0;
     for (const [workload, steps] of [[GROWTH, STEPS.before], [GROWN, STEPS.all]] as const) {
-      await job.run(steps - done);
-      done = steps;
+      // As in training, few steps wait for the GPU.
+      for (; done < steps; done += STEPS.inFlight) await job.run(STEPS.inFlight);
       const facts = await job.facts() ?? undefined;
       yield { ...whose(entrant, remote), workload, facts };
     }

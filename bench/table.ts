@@ -84,9 +84,18 @@ export function renderFailures(all: readonly Measurement[]): string {
   ).join("\n");
 }
 
-/** Where the time of one run goes. @param bandwidth Of a copy by shader, in GB/s, if measured. */
-export function renderKernels(kernels: NonNullable<Facts["kernels"]>, bandwidth?: number): string {
-  const total = kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+/**
+ * Where the time of one run goes.
+ *
+ * @param total Milliseconds of the whole run.
+ * @param bandwidth Of a copy by shader, in GB/s, if measured.
+ */
+export function renderKernels(
+  kernels: NonNullable<Facts["kernels"]>,
+  total: number,
+  bandwidth?: number,
+): string {
+  const rest = total - kernels.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
   const rows = kernels.map(({ kernel, dispatches, milliseconds, bytes }) => {
     const rate = bytes / milliseconds / 1e6;
     return [
@@ -100,7 +109,8 @@ export function renderKernels(kernels: NonNullable<Facts["kernels"]>, bandwidth?
     ];
   });
   const titles = ["kernel", "dispatches", "time", "share", "bound", "bound / time", "of a copy"];
-  return alignColumns([titles, ...rows], 1);
+  const last = ["copies, gaps", "", formatMilliseconds(rest), formatPercent(rest / total)];
+  return alignColumns([titles, ...rows, [...last, "", "", ""]], 1);
 }
 
 /** A line for each bar. */

@@ -26,8 +26,11 @@ export type Work =
   | Conv
   /** Batch norm with the batch's statistics, then ReLU; "both": and all its gradients. */
   | { op: "batchNorm"; pass: "forward" | "both"; batch: number; size: number; channels: number }
-  /** A step: augmentation, forward, loss, backward, SGD with Nesterov momentum and decay of all parameters. */
-  | { op: "train"; net: Wrn; batch: number }
+  /**
+   * A step: augmentation, forward, loss, backward, SGD with Nesterov momentum and decay of all parameters;
+   * activations in 32 bits unless it is said.
+   */
+  | { op: "train"; net: Wrn; batch: number; activations?: "f32" | "f16" }
   /** Bytes to logits, with running statistics. */
   | { op: "infer"; net: Wrn; batch: number }
   /** A step of J1: one of its sub-networks, or all four, on a batch of each task. */
@@ -193,7 +196,14 @@ function convolution(
 
 function training(name: string, net: Wrn, batch: number, quick = false): Group {
   const id = `train ${name} batch ${batch}`;
-  return { name: id, quick, workloads: [{ id, work: { op: "train", net, batch } }] };
+  return {
+    name: id,
+    quick,
+    workloads: [
+      { id, work: { op: "train", net, batch } },
+      { id: `${id}, f16`, work: { op: "train", net, batch, activations: "f16" } },
+    ],
+  };
 }
 
 /** Names a J1 step, or one of its sub-networks measured alone. */

@@ -22,6 +22,7 @@ export interface ScenarioChanges {
   seed?: number;
   epochs?: number;
   batchSize?: number;
+  activations?: Scenario["training"]["activations"];
 }
 
 export interface ScenarioChoice {
@@ -43,7 +44,7 @@ export interface ScenarioChoice {
 export async function chooseScenario(
   source: string,
   scale: string | undefined,
-  { seed, epochs, batchSize }: ScenarioChanges,
+  { seed, epochs, batchSize, activations }: ScenarioChanges,
 ): Promise<ScenarioChoice> {
   const isFile = /[./\\]/.test(source);
   const builtIn = isFile ? undefined : findScenario(source);
@@ -58,6 +59,7 @@ export async function chooseScenario(
     if (isObject(json.training)) {
       if (epochs !== undefined) json.training.epochs = epochs;
       if (batchSize !== undefined) json.training.batchSize = batchSize;
+      if (activations !== undefined) json.training.activations = activations;
     }
   }
   const scenario = checkScenario(json, source);

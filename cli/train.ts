@@ -44,6 +44,10 @@ const FLAGS = {
   seed: { value: "N", help: "seeds weights, order of images and augmentation" },
   epochs: { value: "N", help: "passes over the images of the largest task" },
   batch: { value: "N", help: "images of each task in a step" },
+  f16: {
+    help: "keep activations in 16 bits while training: less memory, on\n" +
+      "adapters with shader-f16",
+  },
   data: { value: "DIR", help: `holds the datasets (${DATA_FOLDER})` },
   out: { value: "DIR", help: "where the run's folder is made (runs)" },
   name: { value: "NAME", help: "name of that folder (<scenario>-seed<N>)" },
@@ -63,6 +67,7 @@ const FIXED_BY_RUN = [
   "seed",
   "epochs",
   "batch",
+  "f16",
   "out",
   "name",
 ] as const;
@@ -170,6 +175,7 @@ async function newJob(flags: Flags<typeof FLAGS>, operands: string[]): Promise<J
     seed: number("seed", 0),
     epochs: number("epochs", 1),
     batchSize: number("batch", 1),
+    activations: flags.f16 ? "f16" : undefined,
   });
   const method = chooseMethod(flags.method ?? dvnMethod.name);
   const [run, ...others] = methodRuns(method, scenario);
@@ -261,7 +267,8 @@ function describeStart({ start, resumes }: RunRecord): string {
     `  ${formatCount(trunk)} trunk parameters; a network holds ` +
     `${formatBytes(Math.min(...sizes))} to ${formatBytes(Math.max(...sizes))}`,
     `  ${plural(epochs, "epoch")}, ${plural(steps, "step")}, batches of ` +
-    `${training.batchSize} of each task, seed ${seed}`,
+    `${training.batchSize} of each task, seed ${seed}` +
+    `${training.activations === "f16" ? ", activations in 16 bits" : ""}`,
     ...resumed ? [`  going on after step ${formatCount(resumed.step)}`] : [],
   ].join("\n");
 }

@@ -63,6 +63,11 @@ export type TrainEvent =
     /** Mean over all networks. */
     accuracy: number;
     networks: NetworkScore[];
+    /**
+     * Where activations are stored in 16 bits: steps of the run so far whose gradients overflowed, and
+     * which changed nothing but the scale of the losses.
+     */
+    skippedSteps?: number;
     /** Training images a second, each task's images counted once a step. */
     imagesPerSecond: number;
     seconds: number;

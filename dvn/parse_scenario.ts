@@ -35,7 +35,7 @@ export class ScenarioError extends Error {
  *   in a `sequential` scenario a full first stage, temperature 2, the old network's highest level as
  *   the teacher, new tasks as copies of those before, no warm-up of heads;
  * - batches of 128, SGD at 0.1 with Nesterov momentum 0.9 and weight decay 1e-4 on all parameters, a
- *   tenth of the rate after half and three quarters of the epochs, no warm-up;
+ *   tenth of the rate after half and three quarters of the epochs, no warm-up, all of it in 32 bits;
  * - batch norm private to each (task, level), with momentum 0.9 and epsilon 1e-5;
  * - all images, padded by 4, cropped and flipped, of mean 0 and deviation 1; the last epoch's weights;
  * - seed 0.
@@ -183,6 +183,7 @@ const training = record({
   lowerLevels: optional(oneOf("labels", "top-level"), "labels"),
   warmupSteps: optional(wholeNumber(0, LIMIT), 0),
   schedule: optional(schedule, { kind: "step", factor: 0.1 }),
+  activations: optional(oneOf("f32", "f16"), "f32"),
 });
 
 const augmentation = record({

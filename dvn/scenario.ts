@@ -126,6 +126,11 @@ export interface Scenario {
       | { kind: "step"; milestones: number[]; factor: number }
       /** Half a cosine, from 1 at the end of the warm-up to 0 at the end of the run. */
       | { kind: "cosine" };
+    /**
+     * How activations and their gradients are stored in training: in 32 bits, or in 16, which needs an
+     * adapter with shader-f16 and scales the losses. Sums, weights and inference are 32-bit always.
+     */
+    activations: "f32" | "f16";
   };
   /** What is done to training images. */
   augmentation: {

@@ -1,4 +1,5 @@
 import { tuningKey } from "../nn/gpu/tuning_key.ts";
+import { LossScale } from "../nn/optim/loss_scale.ts";
 import { Random } from "../nn/random.ts";
 import { decodeSafeTensors, encodeSafeTensors, type SafeTensors } from "../nn/safetensors.ts";
 import type { Tape } from "../nn/tape.ts";
@@ -114,6 +115,8 @@ class Trainer {
   readonly #start = performance.now();
   #current: CurrentPhase | undefined;
   #step = 0;
+  /** Where activations are stored in 16 bits. */
+  readonly #lossScale?: LossScale;
   /** Ends the run's record of the kernels it uses. */
   #leaveTuning = () => {};
 
@@ -133,6 +136,7 @@ class Trainer {
     this.#checkData();
     this.#phases = this.#planPhases();
     this.#steps = this.#phases.at(-1)!.end;
+    if (scenario.training.activations === "f16") this.#lossScale = new LossScale(net.gpu);
   }
 
   #checkData(): void {
@@ -262,7 +266,7 @@ class Trainer {
       const plans: UpdatePlan[] = [];
       current.updates.push(plans);
       for (const variant of variants) {
-        const context = { old, frozen, counters };
+        const context = { old, frozen, lossScale: this.#lossScale, counters };
         plans.push(await compileUpdate(`train ${phase.name}`, net, variant, context));
       }
     }
@@ -386,10 +390,11 @@ class Trainer {
   async #report(rate: number, stepsPerSecond: number): Promise<TrainEvent> {
     const { net } = this;
     const { counters, orders } = this.#current!;
-    const sums = counters.read();
+    const read = Promise.all([counters.read(), this.#lossScale?.read()]);
     counters.write(); // queued behind the copy that read() has submitted
+    const [sums, scaling] = await read;
     // Of networks that are drawn at some steps only, those that were not have no score.
-    const networks = counters.scores(await sums).filter(({ count }) => count > 0);
+    const networks = counters.scores(sums).filter(({ count }) => count > 0);
     return {
       type: "step",
       step: this.#step,
@@ -398,6 +403,7 @@ class Trainer {
       loss: mean(networks, ({ loss }) => loss),
       accuracy: mean(networks, ({ accuracy }) => accuracy),
       networks,
+      ...scaling ? { skippedSteps: LossScale.skipped(scaling) } : {},
       imagesPerSecond: stepsPerSecond * orders.size * net.scenario.training.batchSize,
       seconds: this.#seconds,
       secondsLeft: (this.#steps - this.#step) / stepsPerSecond,
@@ -449,6 +455,7 @@ class Trainer {
   async #checkpoint(reason: "interval" | "interrupt" | "end"): Promise<TrainEvent> {
     const { store } = this.net;
     const { old, best, counters } = this.#current!;
+    const lossScale = this.#lossScale;
     const step = this.#step;
     const { method, name: run } = this.#run;
     const metadata = { method, run, step: `${step}` };
@@ -470,6 +477,7 @@ class Trainer {
       metadata: {
         ...metadata,
         ...best ? { bestAccuracy: `${best.accuracy}` } : {},
+        ...lossScale ? { lossScale: JSON.stringify([...await lossScale.read()]) } : {},
         tunedFor: tuningKey(this.net.gpu),
         tuning: JSON.stringify(this.net.gpu.tuning.state),
       },
@@ -505,6 +513,7 @@ class Trainer {
       if (!tensor) throw new RangeError(`train: the training state has no momentum of ${name}`);
       net.store.write(name, tensor.data, "momentum");
     }
+    this.#lossScale?.write(Uint32Array.from(JSON.parse(training.metadata.lossScale!)));
     this.#step = Number(step);
     return training;
   }
@@ -519,6 +528,7 @@ class Trainer {
   /** Frees what the current phase holds, and lets the device choose its kernels as before. */
   destroy(): void {
     this.#endPhase();
+    this.#lossScale?.destroy();
     this.#leaveTuning();
   }
 

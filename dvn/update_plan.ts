@@ -1,5 +1,6 @@
 import type { Plan } from "../nn/gpu/plan.ts";
 import { crossEntropy, distillation } from "../nn/ops/cross_entropy.ts";
+import type { LossScale } from "../nn/optim/loss_scale.ts";
 import { sgd } from "../nn/optim/sgd.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
@@ -35,7 +36,7 @@ export async function compileUpdate(
   context: UpdateContext,
 ): Promise<UpdatePlan> {
   checkLosses(net, losses);
-  const tape = new Tape(net.gpu);
+  const tape = new Tape(net.gpu, net.scenario.training.activations);
   const inputs = recordUpdate(tape, net, losses, context);
   return { plan: await tape.compile(label), ...inputs };
 }
@@ -45,6 +46,8 @@ interface UpdateContext {
   /** The network as it was when the phase began, for losses that compare with it. */
   old?: DeepVirtualNetwork;
   frozen: Phase["frozen"];
+  /** Where activations are stored in 16 bits. */
+  lossScale?: LossScale;
   /** Gives those of a network, for its losses to add to. */
   counters: (tape: Tape, loss: LossTerm) => Tensor;
 }
@@ -54,9 +57,10 @@ export function recordUpdate(
   tape: Tape,
   net: DeepVirtualNetwork,
   losses: readonly LossTerm[],
-  { old, frozen, counters }: UpdateContext,
+  { old, frozen, lossScale, counters }: UpdateContext,
 ): Omit<UpdatePlan, "plan"> {
   const { batchSize } = net.scenario.training;
+  const scaling = lossScale?.tensor(tape);
   const hyper = tape.input("learning rate, momentum, weight decay", [3]);
   const batches = [...new Set(losses.map(shownTask))].map((shown) => {
     const info = net.tasks[shown]!;
@@ -68,11 +72,11 @@ export function recordUpdate(
     for (const task of new Set(here.map((loss) => loss.task))) {
       const images = recordImages(tape, input, net.tasks[task]!);
       const own = here.filter((loss) => loss.task === task);
-      recordLosses(tape, net, own, images, { labels, old, counters });
+      recordLosses(tape, net, own, images, { labels, old, scaling, counters });
     }
     return { task: shown, input, labels };
   });
-  sgd(tape, net.store, hyper, frozen);
+  sgd(tape, net.store, hyper, { frozen, scaling });
   return { hyper, batches };
 }
 
@@ -82,9 +86,10 @@ function recordLosses(
   net: DeepVirtualNetwork,
   losses: readonly LossTerm[],
   images: Tensor,
-  { labels, old, counters }: {
+  { labels, old, scaling, counters }: {
     labels?: Tensor;
     old?: DeepVirtualNetwork;
+    scaling?: Tensor;
     counters: (tape: Tape, loss: LossTerm) => Tensor;
   },
 ): void {
@@ -127,7 +132,7 @@ function recordLosses(
       ? net.head(tape, task, level, features)
       : net.forward(tape, task, level, stem(), "training");
     logitsAt.set(level, logits);
-    const options = { counters: counters(tape, loss), weight };
+    const options = { counters: counters(tape, loss), weight, scaling };
     if (target.kind === "labels") {
       crossEntropy(tape, logits, labels!, options);
     } else {

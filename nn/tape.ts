@@ -1,10 +1,10 @@
 import { type Kernel, type Shape, type Shapes, size } from "../shaders/kernel.ts";
 import { elementwiseKernel } from "../shaders/elementwise.ts";
-import { ShapeError } from "./gpu/errors.ts";
+import { AdapterError, ShapeError } from "./gpu/errors.ts";
 import type { Gpu } from "./gpu/gpu.ts";
 import { compilePlan, type Plan } from "./gpu/plan.ts";
 import { blockRange, type Param, type ParamStore, type State } from "./params.ts";
-import type { Dispatch, Home, Tensor } from "./tensor.ts";
+import { type Dispatch, elementBytes, type Format, type Home, type Tensor } from "./tensor.ts";
 
 interface BackwardRule {
   readonly output: Tensor;
@@ -26,8 +26,21 @@ export class Tape {
   #differentiates = true;
   #scope = "";
 
-  /** Starts empty. @param gpu Whose driver the kernels' tiles are chosen for, and where `compile()` puts the plan. */
-  constructor(readonly gpu: Gpu) {}
+  /**
+   * Starts empty.
+   *
+   * @param gpu Whose driver the kernels' tiles are chosen for, and where `compile()` puts the plan.
+   * @param mapFormat How activations and their gradients, [n, h, w, c], are stored; sums are 32-bit always.
+   * @throws {AdapterError} If the adapter has no 16-bit floats, and they are asked for.
+   */
+  constructor(readonly gpu: Gpu, readonly mapFormat: Format = "f32") {
+    if (mapFormat === "f16" && !gpu.device.features.has("shader-f16")) {
+      throw new AdapterError(
+        "Tape",
+        `${gpu.describe()}: this adapter has no shader-f16 feature; keep activations in 32 bits`,
+      );
+    }
+  }
 
   /** Names what is recorded inside `work`, for profiles and errors. */
   scope<T>(name: string, work: () => T): T {
@@ -56,13 +69,13 @@ export class Tape {
 
   /** A tensor that the CPU fills through `plan.input(tensor)` before a run. */
   input(label: string, shape: Shape, needsGradient = false): Tensor {
-    return this.#tensor(label, shape, { kind: "input" }, needsGradient);
+    return this.#tensor(label, shape, { kind: "input" }, { needsGradient });
   }
 
   /** A tensor that several dispatches fill, each a part of it, through their "update" bindings. */
-  scratch(label: string, shape: Shape): Tensor {
+  scratch(label: string, shape: Shape, format: Format = "f32"): Tensor {
     const name = this.#scope ? `${label} ${this.#scope}` : label;
-    return this.#tensor(name, shape, { kind: "scratch" });
+    return this.#tensor(name, shape, { kind: "scratch" }, { format });
   }
 
   /**
@@ -74,16 +87,18 @@ export class Tape {
   part(x: Tensor, first: number, count: number): Tensor {
     const [rows, ...rest] = x.shape;
     const offset = first * size(rest);
-    if (first < 0 || first + count > rows! || offset % 64) {
+    const aligned = 256 / elementBytes(x);
+    if (first < 0 || first + count > rows! || offset % aligned) {
       throw new ShapeError(
         `part: rows ${first} to ${
           first + count
         } of ${x.label} [${x.shape}] must be there, and begin ` +
-          `at a multiple of 64 elements, got ${offset}`,
+          `at a multiple of ${aligned} elements, got ${offset}`,
       );
     }
     if (count === rows) return x;
-    return this.#tensor(x.label, [count, ...rest], { kind: "part", whole: x, offset });
+    const home: Home = { kind: "part", whole: x, offset };
+    return this.#tensor(x.label, [count, ...rest], home, { format: x.format });
   }
 
   /** A tensor whose values never change. */
@@ -189,8 +204,9 @@ export class Tape {
       }
       const shape = outputs[name as Out];
       if (!shape) throw new Error(`${label}: no shape for binding ${name}`);
-      return made[name as Out] = this.#tensor(`${label}: ${name}`, shape, {
-        kind: "scratch",
+      const isMap = shape.length === 4 && (kernel.maps?.includes(name) ?? true);
+      return made[name as Out] = this.#tensor(`${label}: ${name}`, shape, { kind: "scratch" }, {
+        format: isMap ? this.mapFormat : "f32",
       });
     });
     const shapes: Shapes = Object.fromEntries(
@@ -203,6 +219,7 @@ export class Tape {
       extents: kernel.extents?.(shapes, args) ?? [],
       workgroups: kernel.workgroups(shapes, args),
       tensors,
+      halves: Object.keys(kernel.bindings).filter((_, i) => tensors[i]!.format === "f16"),
     });
     return made;
   }
@@ -211,14 +228,14 @@ export class Tape {
     label: string,
     shape: Shape,
     home: Home,
-    needsGradient = false,
+    { needsGradient = false, format = "f32" }: { needsGradient?: boolean; format?: Format } = {},
   ): Tensor {
     if (!shape.every((extent) => Number.isInteger(extent) && extent > 0)) {
       throw new ShapeError(
         `${label}: extents must be whole and positive, got [${shape}]`,
       );
     }
-    const tensor = { label, shape, needsGradient, home };
+    const tensor = { label, shape, format, needsGradient, home };
     this.#tensors.add(tensor);
     return tensor;
   }

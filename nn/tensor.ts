@@ -1,4 +1,10 @@
-import type { Constants, Kernel, Shape, Workgroups } from "../shaders/kernel.ts";
+import {
+  type Constants,
+  type Kernel,
+  type Shape,
+  size,
+  type Workgroups,
+} from "../shaders/kernel.ts";
 
 /** Where a tensor's numbers live. */
 export type Home =
@@ -15,16 +21,31 @@ export type Home =
   /** A part of another tensor; offset in elements. */
   | { kind: "part"; whole: Tensor; offset: number };
 
-/** A shape; it gets memory when its tape is compiled. 4 bytes an element. */
+/** How an element is stored; all are computed with in 32 bits. */
+export type Format = "f32" | "f16";
+
+/** A shape; it gets memory when its tape is compiled. */
 export interface Tensor {
   /** For errors and profiles. */
   readonly label: string;
   /** Outermost first. */
   readonly shape: Shape;
+  /** Labels and pictures are "f32", too: 4 bytes an element. */
+  readonly format: Format;
   /** A gradient with respect to it is wanted. */
   needsGradient: boolean;
   /** Where its memory comes from. */
   home: Home;
+}
+
+/** Bytes of an element. */
+export function elementBytes({ format }: Pick<Tensor, "format">): number {
+  return format === "f16" ? 2 : 4;
+}
+
+/** Bytes of all elements. */
+export function bytesOf(tensor: Pick<Tensor, "shape" | "format">): number {
+  return elementBytes(tensor) * size(tensor.shape);
 }
 
 /** The tensor that has the memory: of a part, the one it is of. */
@@ -46,4 +67,6 @@ export interface Dispatch {
   readonly workgroups: Workgroups;
   /** In the order of the kernel's bindings. */
   readonly tensors: readonly Tensor[];
+  /** Names of the bindings whose tensors are stored in 16 bits. */
+  readonly halves: readonly string[];
 }

@@ -3,10 +3,10 @@ import wgsl from "./cross_entropy.wgsl" with { type: "text" };
 
 /**
  * Of `labels` and `teacher` one is used; the other must be bound all the same. So must `addend`, which
- * is added if `add`.
+ * is added if `add`, and `scaling`, which is used if `scaled`.
  */
 export const crossEntropyKernel = defineKernel<
-  { distill: boolean; temperature: number; weight: number; add: boolean }
+  { distill: boolean; temperature: number; weight: number; add: boolean; scaled: boolean }
 >({
   label: "cross_entropy",
   wgsl,
@@ -15,10 +15,11 @@ export const crossEntropyKernel = defineKernel<
     labels: "read",
     teacher: "read",
     addend: "read",
+    scaling: "read",
     dlogits: "write",
     counters: "update",
   },
-  constants: (_, { distill }) => ({ TEACHER: distill }),
+  constants: (_, { distill, scaled }) => ({ TEACHER: distill, SCALED: scaled }),
   extents: ({ logits }, { temperature, weight, add }) => [
     ...logits!,
     f32Bits(temperature),

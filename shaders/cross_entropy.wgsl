@@ -5,7 +5,9 @@
 // Rows labelled IGNORE count for nothing and have no gradient.
 // Against labels: [n] (u32); or, with TEACHER, against softmax(teacher / temperature), as in Hinton,
 // Vinyals and Dean 2015 without their factor T^2. There "rightly" means as the teacher would.
+// With SCALED, gradients are those of the loss times scaling[0], bits of a float; see loss_scale.wgsl.
 const TEACHER: bool = false;
+const SCALED: bool = false;
 const LANES: u32 = 64u;
 const IGNORE: u32 = 0xffffffffu;
 
@@ -15,9 +17,10 @@ struct Extents { n: u32, m: u32, temperature: f32, weight: f32, add: u32 }
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read> teacher: array<f32>;
 @group(0) @binding(3) var<storage, read> addend: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dlogits: array<f32>;
-@group(0) @binding(5) var<storage, read_write> counters: array<f32>;
-@group(0) @binding(6) var<uniform> e: Extents;
+@group(0) @binding(4) var<storage, read> scaling: array<u32>;
+@group(0) @binding(5) var<storage, read_write> dlogits: array<f32>;
+@group(0) @binding(6) var<storage, read_write> counters: array<f32>;
+@group(0) @binding(7) var<uniform> e: Extents;
 
 var<workgroup> losses: array<f32, LANES>;
 var<workgroup> hits: array<f32, LANES>;
@@ -46,7 +49,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let most = logits[at + top];
     var sum = 0.0;
     for (var c = 0u; c < e.m; c++) { sum += exp((logits[at + c] - most) / e.temperature); }
-    let scale = e.weight / (f32(e.n) * e.temperature);
+    var scale = e.weight / (f32(e.n) * e.temperature);
+    if (SCALED) { scale *= bitcast<f32>(scaling[0]); }
     var wanted = 0u;
     if (TEACHER) {
       for (var c = 1u; c < e.m; c++) {

@@ -29,6 +29,11 @@ export interface Kernel<Args> {
    * they are read through a texture.
    */
   readonly textures?: readonly string[];
+  /**
+   * Which bindings of four extents hold activations or their gradients, [n, h, w, c], where not all do:
+   * a tape may keep those in 16 bits. They are of array<vec4f> or array<f32>, stored to by assignments.
+   */
+  readonly maps?: readonly string[];
   /** Sets these declarations: tile sizes and fused variants. */
   readonly constants?: (shapes: Shapes, args: Args) => Constants;
   /** The uniform's 32-bit words; use {@linkcode f32Bits} for a float. */

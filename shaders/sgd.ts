@@ -1,10 +1,11 @@
-import { ceilDiv, defineKernel } from "./kernel.ts";
+import { defineKernel, foldedGrid } from "./kernel.ts";
 import wgsl from "./sgd.wgsl" with { type: "text" };
 
 /** Words of a chunk in the `chunks` table. */
 export const CHUNK_WORDS = 4;
 
-export const sgdKernel = defineKernel({
+/** `scaling` must be bound all the same where gradients are not `scaled`. */
+export const sgdKernel = defineKernel<{ scaled: boolean }>({
   label: "sgd",
   wgsl,
   bindings: {
@@ -13,12 +14,9 @@ export const sgdKernel = defineKernel({
     gradients: "read",
     chunks: "read",
     hyper: "read",
+    scaling: "read",
   },
-  textures: ["gradients"],
+  constants: (_, { scaled }) => ({ SCALED: scaled }),
   extents: ({ chunks }) => [chunks![0]! / CHUNK_WORDS],
-  workgroups: ({ chunks }) => {
-    const count = chunks![0]! / CHUNK_WORDS;
-    const rows = ceilDiv(count, 65535);
-    return [ceilDiv(count, rows), rows, 1];
-  },
+  workgroups: ({ chunks }) => foldedGrid(chunks![0]! / CHUNK_WORDS),
 });

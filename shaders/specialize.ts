@@ -86,6 +86,7 @@ export function readThroughTexture(
   label: string,
   wgsl: string,
   name: string,
+  format: "rgba32float" | "rgba16float" = "rgba32float",
 ): string {
   const declaration = `var<storage, read> ${name}: array<vec4f>;`;
   if (!wgsl.includes(declaration)) {
@@ -95,23 +96,54 @@ export function readThroughTexture(
   }
   const source = wgsl.replace(
     declaration,
-    `var ${name}: texture_storage_2d<rgba32float, read>;`,
+    `var ${name}: texture_storage_2d<${format}, read>;`,
   );
-  let result = "";
-  let done = 0;
-  const use = new RegExp(`\\b${name}\\[`, "g");
-  while (use.exec(source)) {
-    const start = use.lastIndex;
-    const end = closing(label, source, start, "[", "]");
-    result += source.slice(done, start - name.length - 1) +
-      `${name}_at(${source.slice(start, end)})`;
-    done = use.lastIndex = end + 1;
-  }
-  return `${result}${source.slice(done)}
+  return `${replaceUses(label, source, name, (index) => `${name}_at(${index})`)}
 fn ${name}_at(i: u32) -> vec4f {
   return textureLoad(${name}, vec2u(i % ${TEXTURE_WIDTH}u, i / ${TEXTURE_WIDTH}u));
 }
 `;
+}
+
+/**
+ * Turns a binding of `array<vec4f>` or `array<f32>`, also by an `alias`, into one of 16-bit floats: what
+ * is loaded from it becomes 32-bit, what is stored is rounded. Needs `enable f16;`.
+ */
+export function storeAsHalf(label: string, wgsl: string, name: string): string {
+  const declaration = new RegExp(`(var<storage, (?:read|read_write)> ${name}: array<)(\\w+)>;`);
+  const type = declaration.exec(wgsl)?.[2] ?? "";
+  const float = new RegExp(`^alias ${type} = (\\w+);`, "m").exec(wgsl)?.[1] ?? type;
+  const half = { vec4f: "vec4h", f32: "f16" }[float];
+  if (!half) {
+    throw new Error(`kernel ${label}: its WGSL declares no floats "${name}" to store in 16 bits`);
+  }
+  const source = wgsl.replace(declaration, `$1${half}>;`);
+  const stored = replaceUses(label, source, name, (index, isStore) => {
+    return isStore ? `${name}[${index}]` : `${type}(${name}[${index}])`;
+  });
+  const store = new RegExp(`\\b(${name}\\[[^;=]*\\] = )([^;]+);`, "g");
+  return stored.replace(store, `$1${half}($2);`);
+}
+
+/** Replaces each `NAME[index]`; `isStore` where it is assigned to. */
+function replaceUses(
+  label: string,
+  source: string,
+  name: string,
+  replacement: (index: string, isStore: boolean) => string,
+): string {
+  let result = "";
+  let done = 0;
+  const use = new RegExp(`(?<![.\\w])${name}\\[`, "g");
+  while (use.exec(source)) {
+    const start = use.lastIndex;
+    const end = closing(label, source, start, "[", "]");
+    const isStore = source.startsWith(" = ", end + 1);
+    result += source.slice(done, start - name.length - 1) +
+      replacement(source.slice(start, end), isStore);
+    done = use.lastIndex = end + 1;
+  }
+  return result + source.slice(done);
 }
 
 /** Index of the bracket that closes the one before `start`. */

@@ -1,5 +1,6 @@
 import type { Plugin } from "esbuild";
 import { basename, join } from "node:path";
+import { deflateRawSync } from "node:zlib";
 
 /**
  * Packs all shaders of a folder into one string, deflated and in {@linkcode toBase91}, which the bundle
@@ -12,7 +13,7 @@ export function packShaders(folder: string): Plugin {
       const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name)
         .filter((name) => name.endsWith(".wgsl")).sort();
       const sources = names.map((name) => Deno.readTextFile(join(folder, name)));
-      const packed = await deflate((await Promise.all(sources)).map(stripWgsl).join(SEPARATOR));
+      const packed = deflate((await Promise.all(sources)).map(stripWgsl).join(SEPARATOR));
       build.onLoad({ filter: /\.wgsl$/ }, ({ path }) => ({
         contents: `import { shaders } from "packed-shaders";
           export default shaders[${names.indexOf(basename(path))}];`,
@@ -58,9 +59,8 @@ export function stripWgsl(wgsl: string): string {
     .replace(/^\s+|[ \t]+$/gm, "");
 }
 
-async function deflate(text: string): Promise<Uint8Array> {
-  const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("deflate-raw"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+function deflate(text: string): Uint8Array {
+  return deflateRawSync(text, { level: 9, memLevel: 9 });
 }
 
 /**

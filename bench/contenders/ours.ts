@@ -1,12 +1,17 @@
 /** This project, through its library. */
 import { Gpu } from "../../nn/gpu/gpu.ts";
 import type { About, Contender } from "../contender.ts";
+import type { Work } from "../workloads.ts";
 import { copy, fma } from "../ceilings/ceilings.ts";
 import { batchNormJob, convJob, matmulJob } from "./ours_ops.ts";
 import { dvnJob, inferJob, levelJob, trainJob } from "./ours_networks.ts";
 
 export async function open(): Promise<Contender> {
   return contenderOn(await Gpu.open());
+}
+
+function canTrain({ device }: Gpu, { activations }: Extract<Work, { op: "train" }>): boolean {
+  return activations !== "f16" || device.features.has("shader-f16");
 }
 
 export function contenderOn(gpu: Gpu): Contender {
@@ -27,7 +32,7 @@ export function contenderOn(gpu: Gpu): Contender {
         case "batchNorm":
           return batchNormJob(gpu, work);
         case "train":
-          return trainJob(gpu, work.net, work.batch);
+          return canTrain(gpu, work) ? trainJob(gpu, work) : Promise.resolve(undefined);
         case "infer":
           return inferJob(gpu, work.net, work.batch);
         case "dvn":

@@ -14,10 +14,10 @@ import type { Gpu } from "../../nn/gpu/gpu.ts";
 import type { KernelTime, Plan } from "../../nn/gpu/plan.ts";
 import { MATRIX_LENGTH } from "../../nn/ops/augment.ts";
 import { COUNTER_LENGTH, crossEntropy } from "../../nn/ops/cross_entropy.ts";
+import { LossScale } from "../../nn/optim/loss_scale.ts";
 import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
-import { type Dispatch, type Tensor, wholeOf } from "../../nn/tensor.ts";
-import { size } from "../../shaders/kernel.ts";
+import { bytesOf, type Dispatch, type Tensor, wholeOf } from "../../nn/tensor.ts";
 import type { Facts, Job } from "../contender.ts";
 import { median } from "../statistics.ts";
 import type { Work } from "../workloads.ts";
@@ -97,10 +97,16 @@ function initialize({ store }: DeepVirtualNetwork, net: Wrn): void {
   });
 }
 
-export async function trainJob(gpu: Gpu, net: Wrn, batch: number): Promise<Job> {
-  const network = await makeNetwork(gpu, plainScenario(net, batch), net);
+export async function trainJob(
+  gpu: Gpu,
+  { net, batch, activations = "f32" }: Extract<Work, { op: "train" }>,
+): Promise<Job> {
+  const scenario = plainScenario(net, batch);
+  scenario.training.activations = activations;
+  const network = await makeNetwork(gpu, scenario, net);
   initialize(network, net);
-  return await stepJob(network, net, jointPhase(network.scenario).updates[0]!.variants[0]!);
+  const losses = jointPhase(network.scenario).updates[0]!.variants[0]!;
+  return await stepJob(network, net, losses);
 }
 
 export async function dvnJob(
@@ -120,11 +126,13 @@ async function stepJob(
   losses: LossTerm[],
 ): Promise<Job> {
   const { gpu, store } = network;
-  const { batchSize } = network.scenario.training;
+  const { activations, batchSize } = network.scenario.training;
   const names = losses.map(({ task, level }) => ({ task: network.taskNames[task]!, level }));
   const counters = new Counters(gpu, names);
+  const lossScale = activations === "f16" ? new LossScale(gpu) : undefined;
   const { plan, hyper, batches } = await compileUpdate("train", network, losses, {
     frozen: undefined,
+    lossScale,
     counters: (tape, loss) => counters.tensor(tape, losses.indexOf(loss)),
   });
   const { learningRate, momentum, weightDecay } = TRAINING;
@@ -163,7 +171,7 @@ async function stepJob(
         ...losses.length === 1
           ? {
             cpuPerDispatch: await cpuPerDispatch(plan),
-            kernels: await kernelTimes(plan, dispatches),
+            ...await gpuTimes(plan, dispatches),
           }
           : {},
       };
@@ -171,6 +179,7 @@ async function stepJob(
     release() {
       plan.destroy();
       counters.destroy();
+      lossScale?.destroy();
       network.destroy();
     },
   };
@@ -184,10 +193,13 @@ function fillMatrices(matrices: Float32Array, moves: readonly Crop[]): void {
 }
 
 /** What a step with the loss of one network records, not compiled. */
-function recordStep(network: DeepVirtualNetwork, { task, level }: LossTerm): Dispatch[] {
+function recordStep(
+  network: DeepVirtualNetwork,
+  { task, level }: LossTerm,
+): Dispatch[] {
   const { gpu, store, scenario, tasks } = network;
-  const { batchSize } = scenario.training;
-  const tape = new Tape(gpu);
+  const { activations, batchSize } = scenario.training;
+  const tape = new Tape(gpu, activations);
   const input = recordInput(tape, tasks[task]!, batchSize);
   const stem = network.stem(tape, task, recordImages(tape, input, tasks[task]!), "training");
   const logits = network.forward(tape, task, level, stem, "training");
@@ -206,7 +218,7 @@ export function liveBytes(dispatches: readonly Pick<Dispatch, "tensors">[]): num
   let most = 0;
   dispatches.forEach(({ tensors }, i) => {
     for (const it of tensors.map(wholeOf)) if (it.home.kind === "scratch") alive.add(it);
-    const bytes = [...alive].reduce((total, { shape }) => total + 4 * size(shape), 0);
+    const bytes = [...alive].reduce((total, tensor) => total + bytesOf(tensor), 0);
     most = Math.max(most, bytes);
     for (const tensor of alive) if (last.get(tensor) === i) alive.delete(tensor);
   });
@@ -226,20 +238,24 @@ async function cpuPerDispatch(plan: Plan): Promise<number> {
   return 1000 * median(times) / plan.dispatchCount;
 }
 
-/** Time of each kernel, and the bytes that its dispatches have bound, each tensor once. */
-async function kernelTimes(
+/** Time of a step and of each kernel, and the bytes that its dispatches have bound, each tensor once. */
+async function gpuTimes(
   plan: Plan,
   dispatches: readonly Dispatch[],
-): Promise<Facts["kernels"]> {
-  if (!plan.gpu.device.features.has("timestamp-query")) return undefined;
+): Promise<Pick<Facts, "kernels" | "stepMilliseconds">> {
+  if (!plan.gpu.device.features.has("timestamp-query")) return {};
   const bytes = new Map<string, number>();
   for (const { kernel: { label }, tensors } of dispatches) {
-    const bound = [...new Set(tensors)].reduce((total, { shape }) => total + 4 * size(shape), 0);
+    const bound = [...new Set(tensors)].reduce((total, tensor) => total + bytesOf(tensor), 0);
     bytes.set(label, (bytes.get(label) ?? 0) + bound);
   }
   const profiles: KernelTime[][] = [];
-  for (let run = 0; run < 3; run++) profiles.push((await plan.profile()).kernels);
-  const times = profiles[0]!.map(({ kernel, dispatches }) => ({
+  const steps: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    steps.push(await plan.time());
+    profiles.push((await plan.profile()).kernels);
+  }
+  const kernels = profiles[0]!.map(({ kernel, dispatches }) => ({
     kernel,
     dispatches,
     milliseconds: median(
@@ -247,7 +263,8 @@ async function kernelTimes(
     ),
     bytes: bytes.get(kernel) ?? 0,
   }));
-  return times.sort((a, b) => b.milliseconds - a.milliseconds);
+  kernels.sort((a, b) => b.milliseconds - a.milliseconds);
+  return { kernels, stepMilliseconds: median(steps) };
 }
 
 export async function inferJob(gpu: Gpu, net: Wrn, batch: number): Promise<Job> {

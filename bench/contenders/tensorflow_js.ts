@@ -110,6 +110,8 @@ export async function open(): Promise<Contender> {
         case "batchNorm":
           return Promise.resolve(opJob(work));
         case "train":
+          // Both compute in the format that arrays are stored in.
+          if (work.activations === "f16") return Promise.resolve(undefined);
           return Promise.resolve(trainJob(work.net, work.batch));
         case "infer":
           return Promise.resolve(inferJob(work.net, work.batch));

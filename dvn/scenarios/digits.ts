@@ -38,6 +38,7 @@ export const digitsScenario: Scenario = {
     lowerLevels: "labels",
     warmupSteps: 10,
     schedule: { kind: "cosine" },
+    activations: "f32",
   },
   // A mirrored digit is another sign, so no flip.
   augmentation: { pad: 1, flip: false },

@@ -89,6 +89,8 @@ const SGD = {
   levelSampling: "all",
   lowerLevels: "labels",
   warmupSteps: 0,
+  /** What TensorFlow of that time computes in (certain). */
+  activations: "f32",
 } satisfies Partial<Scenario["training"]>;
 
 /**

@@ -1,5 +1,5 @@
 import type { Access, Constants, Kernel } from "../../shaders/kernel.ts";
-import { readThroughTexture, setConstants, unroll } from "../../shaders/specialize.ts";
+import { readThroughTexture, setConstants, storeAsHalf, unroll } from "../../shaders/specialize.ts";
 import {
   AdapterError,
   DeviceLostError,
@@ -141,18 +141,20 @@ export class Gpu {
    * Compiles a kernel for some constants, once; the same request later gets the same pipeline.
    *
    * @param textured Read `kernel.textures` through textures.
+   * @param halves Bindings stored in 16 bits.
    */
   pipeline(
     kernel: Kernel<never>,
     constants: Constants,
     textured = false,
+    halves: readonly string[] = [],
   ): Promise<GPUComputePipeline> {
     let variants = this.#pipelines.get(kernel);
     if (!variants) this.#pipelines.set(kernel, variants = new Map());
-    const key = `${textured} ${JSON.stringify(constants)}`;
+    const key = `${textured} ${halves} ${JSON.stringify(constants)}`;
     let pipeline = variants.get(key);
     if (!pipeline) {
-      variants.set(key, pipeline = this.#compile(kernel, constants, textured));
+      variants.set(key, pipeline = this.#compile(kernel, constants, textured, halves));
       pipeline.catch(() => variants.delete(key)); // it may compile when memory is free again
     }
     return pipeline;
@@ -162,12 +164,18 @@ export class Gpu {
     kernel: Kernel<never>,
     constants: Constants,
     textured: boolean,
+    halves: readonly string[],
   ): Promise<GPUComputePipeline> {
     const { label } = kernel;
     let code = setConstants(label, kernel.wgsl, constants);
-    for (const name of textured ? kernel.textures ?? [] : []) {
-      code = readThroughTexture(label, code, name);
+    const textures = textured ? kernel.textures ?? [] : [];
+    for (const name of textures) {
+      code = readThroughTexture(label, code, name, texelFormat(halves.includes(name)));
     }
+    for (const name of halves) {
+      if (!textures.includes(name)) code = storeAsHalf(label, code, name);
+    }
+    if (halves.length > 0) code = `enable f16;\n${code}`;
     code = unroll(label, code);
     this.device.pushErrorScope("validation");
     const module = this.device.createShaderModule({ label, code });
@@ -175,7 +183,7 @@ export class Gpu {
       label,
       layout: this.device.createPipelineLayout({
         label,
-        bindGroupLayouts: [this.bindGroupLayout(kernel, textured)],
+        bindGroupLayouts: [this.bindGroupLayout(kernel, textured, halves)],
       }),
       compute: { module, entryPoint: "main" },
     }).catch((cause: Error) => cause);
@@ -206,10 +214,15 @@ export class Gpu {
   bindGroupLayout(
     kernel: Kernel<never>,
     textured: boolean,
+    halves: readonly string[],
   ): GPUBindGroupLayout {
     const types: BindingType[] = Object.entries(kernel.bindings).map((
       [name, access],
-    ) => textured && kernel.textures?.includes(name) ? "texture" : bufferType(access));
+    ) =>
+      textured && kernel.textures?.includes(name)
+        ? texelFormat(halves.includes(name))
+        : bufferType(access)
+    );
     if (kernel.extents) types.push("uniform");
     const key = types.join();
     let layout = this.#layouts.get(key);
@@ -219,8 +232,8 @@ export class Gpu {
         entries: types.map((type, binding) => ({
           binding,
           visibility: GPUShaderStage.COMPUTE,
-          ...(type === "texture"
-            ? { storageTexture: { access: "read-only", format: "rgba32float" } }
+          ...(type === "rgba32float" || type === "rgba16float"
+            ? { storageTexture: { access: "read-only", format: type } }
             : { buffer: { type } }),
         })),
       });
@@ -392,7 +405,15 @@ export const SMALLER = "use a smaller batch or a smaller network";
 
 const STORAGE: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
 
-type BindingType = GPUBufferBindingType | "texture";
+/** Of the textures that stand in for buffers: four floats to a texel. */
+export type TexelFormat = "rgba32float" | "rgba16float";
+
+/** That of a tensor. */
+export function texelFormat(half: boolean): TexelFormat {
+  return half ? "rgba16float" : "rgba32float";
+}
+
+type BindingType = GPUBufferBindingType | TexelFormat;
 
 function bufferType(access: Access): GPUBufferBindingType {
   return access === "read" ? "read-only-storage" : "storage";

@@ -1,8 +1,8 @@
 import { ceilDiv, size } from "../../shaders/kernel.ts";
 import { TEXTURE_WIDTH } from "../../shaders/specialize.ts";
-import { type Dispatch, type Tensor, wholeOf } from "../tensor.ts";
+import { bytesOf, type Dispatch, elementBytes, type Tensor, wholeOf } from "../tensor.ts";
 import { GpuError, OutOfMemoryError } from "./errors.ts";
-import { type Gpu, SMALLER } from "./gpu.ts";
+import { type Gpu, SMALLER, type TexelFormat, texelFormat } from "./gpu.ts";
 
 /** What one kernel takes in one run of a plan. */
 export interface KernelTime {
@@ -30,14 +30,15 @@ const ALIGNMENT = 256;
 /** Timestamps one query set may hold. */
 const MAX_QUERIES = 4096;
 
-/** A vec4 of floats. */
-const TEXEL_BYTES = 16;
+/** A row of {@linkcode TEXTURE_WIDTH} texels. */
+const ROW_BYTES = { rgba32float: 16 * TEXTURE_WIDTH, rgba16float: 8 * TEXTURE_WIDTH } as const;
 
 /** A tensor to be copied into a texture, whole rows first, then what is left. */
 interface TextureCopy {
   readonly source: GPUBufferBinding;
   readonly texture: GPUTexture;
   readonly texels: number;
+  readonly bytesPerRow: number;
 }
 
 interface Step {
@@ -89,38 +90,39 @@ class ScratchPool<Resource> {
   }
 }
 
-interface Scratch {
-  buffers: ScratchPool<GPUBuffer>;
-  /** Sizes in rows of {@linkcode TEXTURE_WIDTH} texels. */
-  textures: ScratchPool<GPUTexture>;
-}
+/** Sizes of textures are in rows of {@linkcode TEXTURE_WIDTH} texels. */
+type Scratch =
+  & { buffers: ScratchPool<GPUBuffer> }
+  & Record<TexelFormat, ScratchPool<GPUTexture>>;
 
 const scratchOf = new WeakMap<Gpu, Scratch>();
 
 function sharedScratch(gpu: Gpu): Scratch {
   let scratch = scratchOf.get(gpu);
   if (!scratch) {
-    const rowBytes = TEXTURE_WIDTH * TEXEL_BYTES;
+    const textures = (format: TexelFormat) =>
+      new ScratchPool<GPUTexture>(
+        (rows) => {
+          gpu.bytesHeld += rows * ROW_BYTES[format];
+          return gpu.device.createTexture({
+            label: "scratch",
+            size: [TEXTURE_WIDTH, rows],
+            format,
+            usage: STORAGE_BINDING_COPY_DST,
+          });
+        },
+        (texture, rows) => {
+          gpu.bytesHeld -= rows * ROW_BYTES[format];
+          texture.destroy();
+        },
+      );
     scratch = {
       buffers: new ScratchPool(
         (bytes) => gpu.buffer("scratch", bytes),
         (buffer) => gpu.free(buffer),
       ),
-      textures: new ScratchPool(
-        (rows) => {
-          gpu.bytesHeld += rows * rowBytes;
-          return gpu.device.createTexture({
-            label: "scratch",
-            size: [TEXTURE_WIDTH, rows],
-            format: "rgba32float",
-            usage: STORAGE_BINDING_COPY_DST,
-          });
-        },
-        (texture, rows) => {
-          gpu.bytesHeld -= rows * rowBytes;
-          texture.destroy();
-        },
-      ),
+      rgba32float: textures("rgba32float"),
+      rgba16float: textures("rgba16float"),
     };
     scratchOf.set(gpu, scratch);
   }
@@ -145,7 +147,7 @@ export function assignSlots(
       if (tensor.home.kind !== "scratch") continue;
       const lifetime = lifetimes.get(tensor);
       if (lifetime) lifetime.last = i;
-      else lifetimes.set(tensor, { first: i, last: i, bytes: size(tensor.shape) * 4 });
+      else lifetimes.set(tensor, { first: i, last: i, bytes: bytesOf(tensor) });
     }
   });
   const slots = new Map<Tensor, number>();
@@ -190,6 +192,7 @@ export async function compilePlan(
         dispatch.kernel,
         dispatch.constants,
         texturedBindings(gpu, dispatch).length > 0,
+        dispatch.halves,
       )
     ),
   );
@@ -211,12 +214,12 @@ function checkBindable(
   tensors: readonly Tensor[],
 ): void {
   const most = gpu.device.limits.maxStorageBufferBindingSize;
-  for (const { label, shape } of tensors) {
-    const bytes = 4 * size(shape);
+  for (const tensor of tensors) {
+    const bytes = bytesOf(tensor);
     if (bytes > most) {
       throw new OutOfMemoryError(
         operation,
-        `${label} [${shape}] has ${bytes} bytes, and this device binds at most ${most} at once; ` +
+        `${tensor.label} [${tensor.shape}] has ${bytes} bytes, and this device binds at most ${most} at once; ` +
           SMALLER,
       );
     }
@@ -233,6 +236,19 @@ function texturedBindings(gpu: Gpu, { kernel, tensors }: Dispatch): number[] {
   return indices.every((i) => textureRows(tensors[i]!) <= most) ? indices : [];
 }
 
+const TEXEL_FORMATS = ["rgba32float", "rgba16float"] as const satisfies readonly TexelFormat[];
+
+/** Each tensor that a dispatch reads through a texture, once. */
+function texturedTensors(gpu: Gpu, dispatch: Dispatch): Record<TexelFormat, Tensor[]> {
+  const found: Record<TexelFormat, Tensor[]> = { rgba32float: [], rgba16float: [] };
+  for (const binding of texturedBindings(gpu, dispatch)) {
+    const tensor = dispatch.tensors[binding]!;
+    const same = found[texelFormat(tensor.format === "f16")];
+    if (!same.includes(tensor)) same.push(tensor);
+  }
+  return found;
+}
+
 function textureRows({ shape }: Tensor): number {
   return ceilDiv(size(shape), 4 * TEXTURE_WIDTH);
 }
@@ -244,7 +260,7 @@ function textureRows({ shape }: Tensor): number {
 export class Plan {
   #steps: Step[] = [];
   #scratch: GPUBuffer[] = [];
-  #textures: GPUTexture[] = [];
+  readonly #textures: Record<TexelFormat, GPUTexture[]> = { rgba32float: [], rgba16float: [] };
   readonly #owned: GPUBuffer[] = [];
   readonly #outputs = new Map<Tensor, GPUBuffer>();
   readonly #inputs = new Map<Tensor, { offset: number; bytes: number }>();
@@ -276,26 +292,29 @@ export class Plan {
     const { device } = gpu;
     const { slots, sizes } = assignSlots(dispatches);
     this.#scratch = sharedScratch(gpu).buffers.take(sizes);
-    // The n-th textured binding of every dispatch takes the n-th texture.
-    const rows: number[] = [];
-    for (const dispatch of dispatches) {
-      texturedBindings(gpu, dispatch).forEach((binding, n) => {
-        rows[n] = Math.max(
-          rows[n] ?? 0,
-          textureRows(dispatch.tensors[binding]!),
-        );
-      });
+    // The n-th tensor of a format that a dispatch reads through textures takes the n-th texture of it.
+    const textured = dispatches.map((dispatch) => texturedTensors(gpu, dispatch));
+    for (const format of TEXEL_FORMATS) {
+      const rows: number[] = [];
+      for (const tensors of textured) {
+        tensors[format].forEach((tensor, n) => {
+          rows[n] = Math.max(rows[n] ?? 0, textureRows(tensor));
+        });
+      }
+      this.#textures[format] = sharedScratch(gpu)[format].take(rows);
     }
-    this.#textures = sharedScratch(gpu).textures.take(rows);
-    const views = this.#textures.map((texture) => texture.createView());
+    const views = new Map(
+      TEXEL_FORMATS.flatMap((format) => this.#textures[format])
+        .map((texture) => [texture, texture.createView()]),
+    );
 
     const tensors = new Set(dispatches.flatMap(({ tensors }) => tensors.map(wholeOf)));
     const inputs = new Arena();
     const constants = new Arena();
     const constantRanges = new Map<Tensor, { offset: number; bytes: number }>();
     for (const tensor of tensors) {
-      const { home, shape, label } = tensor;
-      const bytes = size(shape) * 4;
+      const { home, label } = tensor;
+      const bytes = bytesOf(tensor);
       if (home.kind === "input") {
         this.#inputs.set(tensor, inputs.reserve(bytes));
       }
@@ -333,8 +352,8 @@ export class Plan {
     );
 
     const resource = (tensor: Tensor): GPUBufferBinding => {
-      const { home, shape } = tensor;
-      const bytes = size(shape) * 4;
+      const { home } = tensor;
+      const bytes = bytesOf(tensor);
       switch (home.kind) {
         case "scratch":
           return { buffer: this.#scratch[slots.get(tensor)!]!, size: bytes };
@@ -356,23 +375,28 @@ export class Plan {
           return { buffer: home.buffer, offset: home.offset, size: bytes };
         case "part": {
           const { buffer, offset = 0 } = resource(home.whole);
-          return { buffer, offset: offset + 4 * home.offset, size: bytes };
+          return { buffer, offset: offset + elementBytes(tensor) * home.offset, size: bytes };
         }
       }
     };
     this.#steps = dispatches.map((dispatch, i) => {
       const buffers = dispatch.tensors.map(resource);
       const resources: GPUBindingResource[] = [...buffers];
-      const textured = texturedBindings(gpu, dispatch);
-      const copies: TextureCopy[] = [];
-      textured.forEach((binding, n) => {
-        const tensor = dispatch.tensors[binding]!;
-        const same = textured.findIndex((other) => dispatch.tensors[other] === tensor);
-        resources[binding] = views[same]!;
-        if (same < n) return;
-        const texels = ceilDiv(size(tensor.shape), 4);
-        copies.push({ source: buffers[binding]!, texture: this.#textures[n]!, texels });
-      });
+      const bindings = texturedBindings(gpu, dispatch);
+      const copies = TEXEL_FORMATS.flatMap((format) =>
+        textured[i]![format].map((tensor, n): TextureCopy => {
+          const texture = this.#textures[format][n]!;
+          for (const binding of bindings) {
+            if (dispatch.tensors[binding] === tensor) resources[binding] = views.get(texture)!;
+          }
+          return {
+            source: buffers[dispatch.tensors.indexOf(tensor)]!,
+            texture,
+            texels: ceilDiv(size(tensor.shape), 4),
+            bytesPerRow: ROW_BYTES[format],
+          };
+        })
+      );
       const uniform = uniformRanges[i];
       if (uniform) {
         resources.push({
@@ -384,7 +408,7 @@ export class Plan {
       const bindGroup = gpu.watch(dispatch.label, () =>
         device.createBindGroup({
           label: dispatch.label,
-          layout: gpu.bindGroupLayout(dispatch.kernel, textured.length > 0),
+          layout: gpu.bindGroupLayout(dispatch.kernel, bindings.length > 0, dispatch.halves),
           entries: resources.map((resource, binding) => ({
             binding,
             resource,
@@ -493,9 +517,8 @@ export class Plan {
         `plan ${this.label}: ${tensor.label} is not kept; mark it with tape.output() before compile()`,
       );
     }
-    return new Float32Array(
-      await this.gpu.read(buffer, 0, size(tensor.shape) * 4),
-    );
+    const bytes = await this.gpu.read(buffer, 0, bytesOf(tensor));
+    return new Float32Array(tensor.format === "f16" ? new Float16Array(bytes) : bytes);
   }
 
   /**
@@ -597,7 +620,9 @@ export class Plan {
   /** Frees what no other plan uses. The plan cannot be used again. */
   destroy(): void {
     sharedScratch(this.gpu).buffers.release(this.#scratch.splice(0));
-    sharedScratch(this.gpu).textures.release(this.#textures.splice(0));
+    for (const format of TEXEL_FORMATS) {
+      sharedScratch(this.gpu)[format].release(this.#textures[format].splice(0));
+    }
     for (const buffer of this.#owned.splice(0)) this.gpu.free(buffer);
     this.#destroyed = true;
   }
@@ -605,10 +630,9 @@ export class Plan {
 
 function copyToTexture(
   encoder: GPUCommandEncoder,
-  { source, texture, texels }: TextureCopy,
+  { source, texture, texels, bytesPerRow }: TextureCopy,
 ): void {
   const { buffer, offset = 0 } = source;
-  const bytesPerRow = TEXTURE_WIDTH * TEXEL_BYTES;
   const rows = Math.floor(texels / TEXTURE_WIDTH);
   const rest = texels % TEXTURE_WIDTH;
   if (rows) {

@@ -15,6 +15,8 @@ export interface CrossEntropyOptions {
   counters: Tensor;
   /** Factor of the loss, for its gradient only. Default 1. */
   weight?: number;
+  /** {@linkcode LossScale.tensor}: a further factor of the gradient, for activations in 16 bits. */
+  scaling?: Tensor;
 }
 
 /**
@@ -27,11 +29,11 @@ export function crossEntropy(
   tape: Tape,
   logits: Tensor,
   labels: Tensor,
-  { counters, weight = 1 }: CrossEntropyOptions,
+  { counters, weight = 1, scaling }: CrossEntropyOptions,
 ): void {
   check("crossEntropy", logits, labels, [logits.shape[0]!], counters);
   const args = { distill: false, temperature: 1, weight };
-  record(tape, logits, { labels, teacher: logits, counters }, args);
+  record(tape, logits, { labels, teacher: logits, counters, scaling }, args);
 }
 
 /**
@@ -46,7 +48,7 @@ export function distillation(
   tape: Tape,
   logits: Tensor,
   teacher: Tensor,
-  { counters, weight = 1, temperature }: CrossEntropyOptions & {
+  { counters, weight = 1, scaling, temperature }: CrossEntropyOptions & {
     temperature: number;
   },
 ): void {
@@ -58,21 +60,21 @@ export function distillation(
   }
   // Labels are not read: any tensor may stand in.
   const args = { distill: true, temperature, weight };
-  record(tape, logits, { labels: teacher, teacher, counters }, args);
+  record(tape, logits, { labels: teacher, teacher, counters, scaling }, args);
 }
 
 function record(
   tape: Tape,
   logits: Tensor,
-  inputs: Record<"labels" | "teacher" | "counters", Tensor>,
+  { scaling, ...inputs }: Record<"labels" | "teacher" | "counters", Tensor> & { scaling?: Tensor },
   args: { distill: boolean; temperature: number; weight: number },
 ): void {
   const prior = tape.gradient(logits);
   const { dlogits } = tape.run(
     crossEntropyKernel,
-    { logits, ...inputs, addend: prior ?? logits },
+    { logits, ...inputs, addend: prior ?? logits, scaling: scaling ?? logits },
     { dlogits: logits.shape },
-    { ...args, add: prior !== undefined },
+    { ...args, add: prior !== undefined, scaled: scaling !== undefined },
   );
   if (logits.needsGradient) tape.setGradient(logits, dlogits);
 }

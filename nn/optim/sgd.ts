@@ -1,3 +1,4 @@
+import { gradientCheckKernel, lossScaleKernel } from "../../shaders/loss_scale.ts";
 import { sgdKernel } from "../../shaders/sgd.ts";
 import type { Param, ParamStore } from "../params.ts";
 import type { Tape, TouchedRange } from "../tape.ts";
@@ -9,38 +10,53 @@ const CHUNK = 256;
 /** All four floats of a vec4. */
 const WHOLE = 0b1111;
 
+/** What {@linkcode sgd} leaves alone, and what its gradients are. */
+export interface SgdOptions {
+  /** Whether to leave this block alone; `block` is `outUnit * inUnits + inUnit`. Default: none. */
+  frozen?: (param: Param, block: number) => boolean;
+  /**
+   * {@linkcode LossScale.tensor}, by which the losses were scaled: gradients are divided by it, and where
+   * one is not finite nothing is updated but the scale.
+   */
+  scaling?: Tensor;
+}
+
 /**
  * Stochastic gradient descent with Nesterov momentum and L2 weight decay, over every block of
  * parameters whose gradient this tape has written. Blocks that are frozen, or that no loss touched,
  * keep value and momentum to the bit.
  *
  * @param hyper [3]: learning rate, momentum, weight decay.
- * @param frozen Whether to leave this block alone; `block` is `outUnit * inUnits + inUnit`.
  */
 export function sgd(
   tape: Tape,
   store: ParamStore,
   hyper: Tensor,
-  frozen: (param: Param, block: number) => boolean = () => false,
+  { frozen = () => false, scaling }: SgdOptions = {},
 ): void {
   const ranges = tape.touchedRanges(frozen);
-  store.pages.forEach(({ values, gradients, momentum }, page) => {
-    const chunks = chunkTable(ranges.filter((range) => range.page === page));
-    if (chunks.length === 0) return;
+  const pages = store.pages.flatMap(({ values, gradients, momentum }, page) => {
+    const table = chunkTable(ranges.filter((range) => range.page === page));
+    if (table.length === 0) return [];
     const bound = (buffer: GPUBuffer) => tape.bound(buffer.label, [buffer.size / 4], buffer);
-    tape.run(
-      sgdKernel,
-      {
-        values: bound(values),
-        momentum: bound(momentum),
-        gradients: bound(gradients),
-        chunks: tape.constant("chunks", chunks),
-        hyper,
-      },
-      {},
-      undefined,
-    );
+    const chunks = tape.constant("chunks", table);
+    return {
+      values: bound(values),
+      momentum: bound(momentum),
+      gradients: bound(gradients),
+      chunks,
+    };
   });
+  if (scaling) {
+    for (const { gradients, chunks } of pages) {
+      tape.run(gradientCheckKernel, { gradients, chunks, scaling }, {}, undefined);
+    }
+  }
+  for (const page of pages) {
+    const inputs = { ...page, hyper, scaling: scaling ?? hyper };
+    tape.run(sgdKernel, inputs, {}, { scaled: scaling !== undefined });
+  }
+  if (scaling) tape.run(lossScaleKernel, { scaling }, {}, undefined);
 }
 
 /**

@@ -5,7 +5,7 @@ import type { Home, Tensor } from "../../nn/tensor.ts";
 Deno.test("liveBytes() is the most that must be kept at once", () => {
   const tensor = (floats: number, kind: "scratch" | "input" = "scratch"): Tensor => {
     const home: Home = { kind };
-    return { label: "t", shape: [floats], needsGradient: false, home };
+    return { label: "t", shape: [floats], format: "f32", needsGradient: false, home };
   };
   const [input, a, b, c] = [tensor(1000, "input"), tensor(10), tensor(20), tensor(5)];
   const dispatches = [

@@ -1,4 +1,4 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import {
   renderFailures,
   renderKernels,
@@ -46,11 +46,12 @@ Deno.test("renderKernels() relates a kernel's bytes to a copy", () => {
     { kernel: "conv2d", dispatches: 2, milliseconds: 3, bytes: 6e6 },
     { kernel: "sgd", dispatches: 1, milliseconds: 1, bytes: 1e6 },
   ];
-  const text = renderKernels(kernels, 4);
-  assertStringIncludes(text, "75.0 %");
+  const text = renderKernels(kernels, 12, 4);
+  assertStringIncludes(text, "25.0 %");
+  assertMatch(text, /copies, gaps +8\.00 ms +66\.7 %/);
   assertStringIncludes(text, "2.00 GB/s");
   assertStringIncludes(text, "50.0 %");
-  assertEquals(renderKernels(kernels).includes("50.0 %"), false);
+  assertEquals(renderKernels(kernels, 12).includes("50.0 %"), false);
 });
 
 Deno.test("renderVerdicts() tells missed bars from those that were not measured", () => {

@@ -40,6 +40,7 @@ export function fakeScenario(
       lowerLevels: "labels",
       warmupSteps: 5,
       schedule: { kind: "cosine" },
+      activations: "f32",
     },
     augmentation: { pad: 1, flip: false },
     normalization: "unit",

@@ -37,6 +37,7 @@ function scenario(
       lowerLevels: "labels",
       warmupSteps: 0,
       schedule: { kind: "cosine" },
+      activations: "f32",
     },
     augmentation: { pad: 0, flip: false },
     normalization: "unit",

@@ -41,6 +41,7 @@ Deno.test("parseScenario() fills in the paper's choices", () => {
       lowerLevels: "labels",
       warmupSteps: 0,
       schedule: { kind: "step", milestones: [100, 150], factor: 0.1 },
+      activations: "f32",
     },
     augmentation: { pad: 4, flip: true },
     normalization: "mean-std",
@@ -133,6 +134,7 @@ Deno.test("parseScenario() keeps what is given", () => {
       lowerLevels: "top-level",
       warmupSteps: 10,
       schedule: { kind: "step", milestones: [], factor: 0.2 },
+      activations: "f16",
     },
     augmentation: { pad: 0, flip: false },
     normalization: "unit",
@@ -540,7 +542,7 @@ const MISTAKES: [path: string, value: unknown, message: string][] = [
     "training",
     undefined,
     "training must be an object of epochs, batchSize, learningRate, momentum, weightDecay, " +
-    "decayAll, mixing, levelSampling, lowerLevels, warmupSteps, schedule, but is missing",
+    "decayAll, mixing, levelSampling, lowerLevels, warmupSteps, schedule, activations, but is missing",
   ],
   [
     "training.epochs",

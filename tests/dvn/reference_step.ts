@@ -5,6 +5,7 @@ import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import type { Gpu } from "../../nn/gpu/gpu.ts";
 import { crossEntropy } from "../../nn/ops/cross_entropy.ts";
+import type { LossScale } from "../../nn/optim/loss_scale.ts";
 import { sgd } from "../../nn/optim/sgd.ts";
 import { Tape } from "../../nn/tape.ts";
 import * as reference from "../reference/mod.ts";
@@ -146,8 +147,16 @@ export function referenceStep(): StepVectors {
   };
 }
 
-/** The library's step from the same start. */
-export async function libraryStep(gpu: Gpu, start: StepVectors): Promise<StepResult> {
+/**
+ * The library's step from the same start.
+ *
+ * @param scaling Of the loss, where activations are to be stored in 16 bits; gradients come scaled.
+ */
+export async function libraryStep(
+  gpu: Gpu,
+  start: StepVectors,
+  scaling?: LossScale,
+): Promise<StepResult> {
   const net = await DeepVirtualNetwork.create(gpu, SCENARIO, DATA);
   const networks = net.tasks.flatMap(({ name }) => LEVELS.map((level) => ({ task: name, level })));
   const counters = new Counters(gpu, networks);
@@ -155,7 +164,7 @@ export async function libraryStep(gpu: Gpu, start: StepVectors): Promise<StepRes
     net.store.write(name, Float32Array.from(values));
   }
 
-  const tape = new Tape(gpu);
+  const tape = new Tape(gpu, scaling ? "f16" : "f32");
   const inputs = DVN.tasks.map(({ shape: [n, h, w] }, task) => {
     const images = tape.input("images", [n, h, w, 4]);
     const labels = tape.input("labels", [n]);
@@ -165,6 +174,7 @@ export async function libraryStep(gpu: Gpu, start: StepVectors): Promise<StepRes
       const logits = tape.output(net.forward(tape, task, level, stem, "training"));
       crossEntropy(tape, logits, labels, {
         counters: counters.tensor(tape, LEVELS.length * task + i),
+        scaling: scaling?.tensor(tape),
       });
       tape.backward(mark);
       return logits;
@@ -173,7 +183,7 @@ export async function libraryStep(gpu: Gpu, start: StepVectors): Promise<StepRes
     return { images, labels, logits };
   });
   const hyper = tape.input("hyper", [3]);
-  sgd(tape, net.store, hyper);
+  sgd(tape, net.store, hyper, { scaling: scaling?.tensor(tape) });
   const plan = await tape.compile("step");
   try {
     inputs.forEach(({ images, labels }, task) => {

@@ -1,6 +1,8 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
+import { LossScale } from "../../nn/optim/loss_scale.ts";
 import { Tape } from "../../nn/tape.ts";
+import { f32Bits } from "../../shaders/kernel.ts";
 import { testGpu } from "../gpu.ts";
 import * as reference from "../reference/mod.ts";
 import { assertAllClose } from "./against_reference.ts";
@@ -34,6 +36,37 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
   assertAllClose(float32(got.gradients), float64(want.gradients));
   assertAllClose(float32(got.weights), float64(want.weights));
   assertAllClose(float32(got.running), float64(want.running));
+});
+
+Deno.test({
+  name: "a step of all networks with 16-bit activations: gradients within 5 % of float64's",
+  ignore: !(await testGpu()).device.features.has("shader-f16"),
+  fn: async () => {
+    const vectors = referenceStep();
+    const want = vectors.result;
+    const gpu = await testGpu();
+    const scaling = new LossScale(gpu);
+    const got = await libraryStep(gpu, vectors, scaling);
+    const [scale, clean] = await scaling.read();
+    scaling.destroy();
+    assertEquals([scale, clean], [f32Bits(65536), 1]); // none has overflown
+    for (const [name, [loss]] of Object.entries(want.losses)) {
+      assertClose(got.losses[name]!, [loss!], { rtol: 2e-3, atol: 0 });
+    }
+    const norm = (values: number[]) => Math.hypot(...values);
+    for (const [name, values] of Object.entries(want.gradients)) {
+      const apart = values.map((value, i) => got.gradients[name]![i]! / 65536 - value);
+      const error = norm(apart) / norm(values);
+      assert(error < 0.05, `gradient of ${name}: ${error}`);
+      // And they are not those of 32 bits.
+      assert(error > 1e-6, `gradient of ${name}: ${error}`);
+    }
+    for (const [name, values] of Object.entries(want.weights)) {
+      const apart = values.map((value, i) => got.weights[name]![i]! - value);
+      const error = norm(apart) / norm(values);
+      assert(error < 0.005, `${name}: ${error}`);
+    }
+  },
 });
 
 Deno.test("inference agrees with float64", async () => {

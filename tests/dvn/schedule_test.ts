@@ -15,6 +15,7 @@ const BASE: Scenario["training"] = {
   lowerLevels: "labels",
   warmupSteps: 0,
   schedule: { kind: "cosine" },
+  activations: "f32",
 };
 const STEP = {
   kind: "step",

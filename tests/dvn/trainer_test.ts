@@ -2,7 +2,9 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Phase, Run } from "../../dvn/method.ts";
 import { dvnMethod } from "../../dvn/methods/dvn.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
+import type { Scenario } from "../../dvn/scenario.ts";
 import { train } from "../../dvn/trainer.ts";
+import { decodeSafeTensors } from "../../nn/safetensors.ts";
 import { testGpu } from "../gpu.ts";
 import { tinyData, tinyScenario } from "./tiny.ts";
 import { type Checkpoint, lastCheckpoint, ofType, said, trainFresh } from "./training.ts";
@@ -70,6 +72,54 @@ for (const stopAt of [1, 3, 4]) {
     assertEquals(lastCheckpoint(after).state, lastCheckpoint(unbroken).state);
   });
 }
+
+/** Its activations in 16 bits. */
+function halfScenario(change: Partial<Scenario["training"]> = {}): Scenario {
+  const scenario = tinyScenario();
+  Object.assign(scenario.training, { activations: "f16", ...change });
+  return scenario;
+}
+
+const withoutHalves = !(await testGpu()).device.features.has("shader-f16");
+
+Deno.test({
+  name: "with 16-bit activations a run stopped and resumed equals an unbroken one, bit for bit",
+  ignore: withoutHalves,
+  fn: async () => {
+    const unbroken = await trainFresh(halfScenario());
+    const before = await trainFresh(halfScenario(), { stopAfter: 3 });
+    const after = await trainFresh(halfScenario(), { resume: lastCheckpoint(before) });
+    assertEquals(said([...before, ...after]), said(unbroken));
+    assertEquals(lastCheckpoint(after).weights, lastCheckpoint(unbroken).weights);
+    assertEquals(lastCheckpoint(after).state, lastCheckpoint(unbroken).state);
+    const { metadata } = decodeSafeTensors(lastCheckpoint(unbroken).state);
+    const { skippedSteps } = ofType(unbroken, "step").at(-1)!;
+    const [, clean, overflows, skipped] = JSON.parse(metadata.lossScale!);
+    assertEquals([clean + skipped, overflows, skipped], [8, 0, skippedSteps]);
+    // It is another run than that of 32 bits.
+    const full = ofType(await trainFresh(tinyScenario()), "step");
+    assertEquals(full.at(-1)!.skippedSteps, undefined);
+    assert(full[3]!.loss !== ofType(unbroken, "step")[3]!.loss);
+  },
+});
+
+Deno.test({
+  name: "16-bit activations learn what 32-bit ones do",
+  ignore: withoutHalves,
+  fn: async () => {
+    const change = { batchSize: 8, epochs: 30, learningRate: 0.1, schedule: { kind: "cosine" } };
+    const accuracies: number[] = [];
+    for (const activations of ["f32", "f16"] as const) {
+      const scenario = halfScenario({ ...change, activations } as Scenario["training"]);
+      scenario.augmentation = { pad: 0, flip: true };
+      const { networks } = ofType(await trainFresh(scenario), "evaluation").at(-1)!;
+      accuracies.push(networks.reduce((sum, { accuracy }) => sum + accuracy / 4, 0));
+    }
+    // Of 36 answers each may have two more that are wrong.
+    assert(accuracies[1]! > accuracies[0]! - 0.06, `${accuracies}, f32 and f16`);
+    assert(accuracies[1]! > 0.8, `${accuracies}`);
+  },
+});
 
 Deno.test("a finished run can be resumed: it has nothing left to do", async () => {
   const events = await trainFresh(tinyScenario());

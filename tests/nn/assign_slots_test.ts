@@ -15,6 +15,7 @@ const tensor = (
 ): Tensor => ({
   label: "",
   shape: [elements],
+  format: "f32",
   needsGradient: false,
   home,
 });

@@ -7,6 +7,7 @@ import { crossEntropyCases } from "./cross_entropy_cases.ts";
 import { elementwiseCases } from "./elementwise_cases.ts";
 import { l2NormalizeCases } from "./l2_normalize_cases.ts";
 import { linearCases } from "./linear_cases.ts";
+import { lossScaleCases } from "./loss_scale_cases.ts";
 import { matmulCases } from "./matmul_cases.ts";
 import { sgdCases } from "./sgd_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
@@ -23,6 +24,7 @@ export const cases: OpCase[] = [
   ...elementwiseCases,
   ...l2NormalizeCases,
   ...linearCases,
+  ...lossScaleCases,
   ...matmulCases,
   ...sgdCases,
   ...shortcutCases,

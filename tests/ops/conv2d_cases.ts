@@ -8,11 +8,12 @@ import { conv2d, type Conv2dOptions } from "../../nn/ops/conv2d.ts";
 import { relu } from "../../nn/ops/elementwise.ts";
 import { type BlockLayout, ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
-import type { Dispatch } from "../../nn/tensor.ts";
+import type { Dispatch, Format } from "../../nn/tensor.ts";
 import { LANES, size } from "../../shaders/kernel.ts";
 import type { SharedTile } from "../../shaders/shared_tile.ts";
 import * as reference from "../reference/mod.ts";
 import { fill } from "./fill.ts";
+import { randomMap, stored } from "./formats.ts";
 import { type OpCase, preferring, runOp } from "./harness.ts";
 
 const { assertClose, f32Tolerance, random } = reference;
@@ -32,7 +33,7 @@ const declareWeight = (
 ) => store.param(name, [values.length], fill(values), { decay: true, layout });
 
 /** Kernels 1, 3 and 7, strides 1 to 3; channels and pixels that fill no tile. */
-const DENSE: [
+export const DENSE: [
   shape: reference.Shape4,
   co: number,
   kernel: number,
@@ -56,16 +57,17 @@ const DENSE: [
 ];
 
 /** Compares a convolution and its gradients with float64. */
-async function checkDense(
+export async function checkDense(
   gpu: Gpu,
   shape: reference.Shape4,
   { co, ...geometry }: reference.Conv2d,
   tolerance: (terms: number) => reference.Tolerance,
+  mapFormat: Format = "f32",
 ): Promise<void> {
   const conv = { co, ...geometry };
   const taps = geometry.kernel ** 2, ci = shape[3];
   const yShape = reference.conv2dShape(shape, conv);
-  const x = random(shape, 1), dy = random(yShape, 2);
+  const x = randomMap(shape, 1, mapFormat), dy = randomMap(yShape, 2, mapFormat);
   const weight = random([taps, ci, co], 3);
   const layout = { taps, inWidths: [ci], outWidths: [co] };
   const got = await runOp(gpu, {
@@ -73,13 +75,14 @@ async function checkDense(
     declare: (store) => declareWeight(store, layout, weight),
     record: (tape, { x }, param, store) => conv2d(tape, store, x, param, geometry),
     dy: { shape: yShape, values: dy },
+    mapFormat,
   });
   assertClose(got.y, reference.conv2d(x, shape, weight, conv), {
-    ...tolerance(taps * ci),
+    ...stored(tolerance(taps * ci), mapFormat),
     shape: yShape,
   });
   assertClose(got.dx.x, reference.conv2dDx(dy, shape, weight, conv), {
-    ...tolerance(taps * co),
+    ...stored(tolerance(taps * co), mapFormat),
     shape,
   });
   assertClose(
@@ -186,7 +189,7 @@ const sharedCases: OpCase[] = [
 ];
 
 /** Maps that are no whole number of tiles; channels that fill no group; parts of a batch. */
-const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
+export const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
   [[1, 4, 4, 1], 1],
   [[2, 5, 7, 3], 5],
   [[1, 9, 4, 21], 12],
@@ -199,7 +202,7 @@ const TILED: [shape: reference.Shape4, co: number, tiles?: number][] = [
  * Winograd's sums are of transformed numbers, some larger than their result: its errors are several
  * times those of the direct way, still far below what training notices.
  */
-const tiledTolerance = (terms: number): reference.Tolerance => {
+export const tiledTolerance = (terms: number): reference.Tolerance => {
   const { rtol, atol } = f32Tolerance(terms);
   return { rtol: 4 * rtol, atol: 4 * atol };
 };

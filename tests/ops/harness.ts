@@ -4,7 +4,8 @@ import type { Tuning } from "../../nn/gpu/tuning.ts";
 import { padChannels } from "../../nn/ops/channels.ts";
 import { ParamStore } from "../../nn/params.ts";
 import { Tape } from "../../nn/tape.ts";
-import { type Tensor, wholeOf } from "../../nn/tensor.ts";
+import { elementwiseKernel } from "../../shaders/elementwise.ts";
+import { type Format, type Tensor, wholeOf } from "../../nn/tensor.ts";
 import { checkLength, type Shape, size } from "../reference/shape.ts";
 
 /** A test of an op that runs in Deno and in a browser alike: it may use web standards only. */
@@ -65,6 +66,8 @@ export interface OpRun<Names extends string, Declared> {
   backward?: boolean;
   /** Default: 1. Gradients are those of the last run. */
   runs?: number;
+  /** How maps are stored, the inputs and the gradient of the result among them. Default: "f32". */
+  mapFormat?: Format;
 }
 
 export interface OpResult<Names extends string> {
@@ -84,25 +87,26 @@ export interface OpResult<Names extends string> {
  */
 export async function runOp<const Names extends string, Declared = undefined>(
   gpu: Gpu,
-  { inputs, declare, record, dy, backward = true, runs = 1 }: OpRun<
+  { inputs, declare, record, dy, backward = true, runs = 1, mapFormat }: OpRun<
     Names,
     Declared
   >,
 ): Promise<OpResult<Names>> {
   const names = Object.keys(inputs) as Names[];
-  const tape = new Tape(gpu);
+  const tape = new Tape(gpu, mapFormat);
   const store = new ParamStore(gpu, 1);
   const declared = declare?.(store) as Declared;
   await store.allocate();
-  const x = mapNames(
+  const filled = mapNames(
     names,
     (name) => tape.input(name, storedShape(inputs[name]), backward),
   );
+  const x = mapNames(names, (name) => stored(tape, filled[name]));
   const y = tape.output(record(tape, x, declared, store));
   assertEquals(y.shape, storedShape(dy), "the shape of the result");
   const seed = tape.input("dy", y.shape);
   if (backward) {
-    tape.setGradient(y, seed);
+    tape.setGradient(y, stored(tape, seed));
     tape.backward();
   }
   const differentiated = backward ? names : [];
@@ -114,7 +118,7 @@ export async function runOp<const Names extends string, Declared = undefined>(
   const plan = await tape.compile("op");
   try {
     for (const name of names) {
-      plan.input(x[name], Float32Array).set(pad(inputs[name]));
+      plan.input(filled[name], Float32Array).set(pad(inputs[name]));
     }
     // An op that only passes the gradient on, such as add(), hands over the very tensor.
     const seeded = tape.dispatches.some(({ tensors }) => tensors.map(wholeOf).includes(seed));
@@ -134,6 +138,17 @@ export async function runOp<const Names extends string, Declared = undefined>(
     plan.destroy();
     store.destroy();
   }
+}
+
+/** An input, which the CPU fills with 32-bit floats, as the tape's maps are stored. */
+function stored(tape: Tape, input: Tensor): Tensor {
+  if (tape.mapFormat === "f32" || input.shape.length < 4) return input;
+  const zeros = tape.constant("zeros", new Float32Array(size(input.shape)));
+  const { y } = tape.run(elementwiseKernel, { a: input, b: zeros }, { y: input.shape }, {
+    op: "add",
+  });
+  y.needsGradient = input.needsGradient;
+  return y;
 }
 
 function mapNames<Names extends string, T>(

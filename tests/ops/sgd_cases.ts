@@ -58,7 +58,7 @@ async function runSgd(
     store.write(param.name, start, "momentum");
   });
   const settings = tape.input("hyper", [3]);
-  sgd(tape, store, settings, frozen);
+  sgd(tape, store, settings, { frozen });
   const plan = await tape.compile("sgd");
   try {
     const { learningRate, momentum, weightDecay } = hyper;

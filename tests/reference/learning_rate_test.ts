@@ -14,6 +14,7 @@ const TRAINING = {
   lowerLevels: "labels" as const,
   warmupSteps: 0,
   schedule: { kind: "step" as const, milestones: [1, 3], factor: 0.5 },
+  activations: "f32" as const,
 };
 
 /** The rate of every step of 4 epochs of 3 steps. */

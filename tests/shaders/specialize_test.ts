@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   readThroughTexture,
   setConstants,
+  storeAsHalf,
   TEXTURE_WIDTH,
   unroll,
 } from "../../shaders/specialize.ts";
@@ -124,4 +125,39 @@ Deno.test("readThroughTexture() refuses a binding that holds no vectors", () => 
     () => readThroughTexture("k", "var<storage, read> x: array<f32>;", "x"),
     'kernel k: its WGSL does not declare "var<storage, read> x: array<vec4f>;"',
   );
+});
+
+Deno.test("storeAsHalf() widens what is loaded and rounds what is stored", () => {
+  const source = `@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+let at = index[1];
+y[row[0] + q] = x[start[p] + c] + x[0] * value.x[1];
+if (y[i] == 0) { z = y[1] + max[2]; } else { y[i] = vec4f(); }`;
+  assertEquals(
+    storeAsHalf("k", storeAsHalf("k", source, "x"), "y"),
+    `@group(0) @binding(0) var<storage, read> x: array<vec4h>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4h>;
+let at = index[1];
+y[row[0] + q] = vec4h(vec4f(x[start[p] + c]) + vec4f(x[0]) * value.x[1]);
+if (vec4f(y[i]) == 0) { z = vec4f(y[1]) + max[2]; } else { y[i] = vec4h(vec4f()); }`,
+  );
+});
+
+Deno.test("storeAsHalf() sees through an alias, and takes floats alone", () => {
+  const source = (value: string) =>
+    `alias Value = ${value};
+@group(0) @binding(0) var<storage, read_write> dx: array<Value>;
+dx[i] = dx[j];`;
+  for (const [value, half] of [["f32", "f16"], ["vec4f", "vec4h"]] as const) {
+    assertEquals(
+      storeAsHalf("k", source(value), "dx"),
+      `alias Value = ${value};
+@group(0) @binding(0) var<storage, read_write> dx: array<${half}>;
+dx[i] = ${half}(Value(dx[j]));`,
+    );
+  }
+  const message = (name: string) =>
+    `kernel k: its WGSL declares no floats "${name}" to store in 16 bits`;
+  refuses(() => storeAsHalf("k", source("u32"), "dx"), message("dx"));
+  refuses(() => storeAsHalf("k", source("f32"), "x"), message("x"));
 });
