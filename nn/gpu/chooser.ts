@@ -298,6 +298,9 @@ function sharedLanes(shared: SharedTile, rows: number, columns: number): number 
   return ceilDiv(rows, groupRows) * ceilDiv(columns, groupColumns) * lanesOf(shared);
 }
 
+/** Of a weight gradient: the two stages that sum them up go through no more than 32 each. */
+const MOST_SPLITS = 1024;
+
 function sharedWeightGradientChoice(
   shape: ConvShape,
 ): WeightGradientChoice & { algorithm: "shared" } {
@@ -307,7 +310,7 @@ function sharedWeightGradientChoice(
   const most = ceilDiv(pixels, 128);
   const shared = sharedTile(rows, co, most);
   const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(shared, rows, co));
-  return { algorithm: "shared", ...shared, splits: Math.min(most, wanted) };
+  return { algorithm: "shared", ...shared, splits: Math.min(most, MOST_SPLITS, wanted) };
 }
 
 function directWeightGradientChoice(
@@ -319,7 +322,7 @@ function directWeightGradientChoice(
   const rows = ci % 8 === 0 ? 2 : 1;
   const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
-  const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
+  const wanted = Math.min(lines, MOST_SPLITS, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
 }
 
@@ -418,6 +421,19 @@ export function reductionChunk(
 /** Chunks of such a reduction that one lane merges before the next stage, which goes through them all. */
 export function reductionGroup(driver: Driver, chunks: number): number {
   return driver === "gpu" && chunks > 32 ? Math.ceil(Math.sqrt(chunks)) : 1;
+}
+
+/**
+ * Parts of a weight gradient's sum that its last stage goes through, one after another in each lane;
+ * where there were more, another stage made them fewer.
+ */
+export function remainingSplits(driver: Driver, splits: number): number {
+  return driver === "gpu" && splits > 16 ? Math.ceil(Math.sqrt(splits)) : splits;
+}
+
+/** Of the taps of a weight gradient, those that a lane of its last stage makes: on software, all. */
+export function tapsPerLane(driver: Driver, taps: number): number {
+  return driver === "gpu" ? 1 : taps;
 }
 
 /** Pixels that a lane of an element-wise kernel goes through. */

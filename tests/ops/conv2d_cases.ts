@@ -53,6 +53,8 @@ const DENSE: [
   [[1, 8, 9, 1], 1, 7, 1, 6],
   [[1, 3, 3, 1], 5, 7, 2, 3], // some taps never meet the picture
   [[2, 3, 2, 3], 1, 7, 3, 4],
+  [[3, 21, 4, 3], 9, 3, 1, 1], // on GPUs many splits, no whole number to each of those that are left
+  [[2, 25, 3, 5], 3, 1, 1, 0],
 ];
 
 /** Compares a convolution and its gradients with float64. */
