@@ -1,6 +1,7 @@
 import { conv2dExtent, type Tile } from "../../shaders/conv2d.ts";
-import { ceilDiv } from "../../shaders/kernel.ts";
+import { ceilDiv, LANES } from "../../shaders/kernel.ts";
 import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
+import type { Teams } from "../../shaders/team.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
 
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
@@ -418,10 +419,13 @@ export function reductionChunk(
     : ceilDiv(pixels, Math.min(512, lanes));
 }
 
-/** Chunks of such a reduction that one lane merges before the next stage, which goes through them all. */
-export function reductionGroup(driver: Driver, chunks: number): number {
-  return driver === "gpu" && chunks > 32 ? Math.ceil(Math.sqrt(chunks)) : 1;
+/** Lanes for the last stage of such a reduction: on GPUs a workgroup for every 4 channels. */
+export function channelTeams(driver: Driver): Teams {
+  return driver === "gpu" ? { lanes: 256, team: 64 } : ALONE;
 }
+
+/** On software, where barriers cost more than they save, every lane works by itself. */
+const ALONE: Teams = { lanes: LANES, team: 1 };
 
 /**
  * Parts of a weight gradient's sum that its last stage goes through, one after another in each lane;
