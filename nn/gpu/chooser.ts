@@ -424,6 +424,11 @@ export function channelTeams(driver: Driver): Teams {
   return driver === "gpu" ? { lanes: 256, team: 64 } : ALONE;
 }
 
+/** Lanes for the rows of a loss, which one workgroup goes through. */
+export function rowTeams(driver: Driver): Teams {
+  return driver === "gpu" ? { lanes: 256, team: 8 } : ALONE;
+}
+
 /** On software, where barriers cost more than they save, every lane works by itself. */
 const ALONE: Teams = { lanes: LANES, team: 1 };
 

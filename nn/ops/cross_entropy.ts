@@ -1,4 +1,5 @@
 import { crossEntropyKernel } from "../../shaders/cross_entropy.ts";
+import { rowTeams } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -72,7 +73,7 @@ function record(
     crossEntropyKernel,
     { logits, ...inputs, addend: prior ?? logits },
     { dlogits: logits.shape },
-    { ...args, add: prior !== undefined },
+    { ...args, add: prior !== undefined, ...rowTeams(tape.gpu.driver) },
   );
   if (logits.needsGradient) tape.setGradient(logits, dlogits);
 }
