@@ -170,6 +170,7 @@ const sharedCases: OpCase[] = [
         4 * shared.tile.columns
       } a lane, agrees with float64 for k${kernel} s${stride} [${shape}] to ` +
       `${co}`,
+    onceInBrowsers: true,
     run: async (gpu) => {
       const conv = { kernel, stride, padding };
       const [n, h, w, ci] = shape;
@@ -244,6 +245,7 @@ const tiledSharedCases = TILED_SHARED.map(([shape, co, shared, tiles, splits]): 
   name:
     `conv2d() by tiles, ${shared.groupRows}x${shared.groupColumns} in workgroup memory, agrees with ` +
     `float64 for [${shape}] to ${co}`,
+  onceInBrowsers: true,
   run: async (gpu) => {
     const [n, h, w, ci] = shape;
     const extents = { n, h, w, ci: padChannels(ci), co: padChannels(co), ...SAME };
