@@ -17,7 +17,8 @@ async function runCases(
   const asked = browserCases.filter(({ name }) => matches(filter, name));
   for (const driver of new Set(asked.map(({ driver }) => driver))) {
     const gpu = await Gpu.open({ limits: "default", driver });
-    await report({ type: "adapter", line: gpu.describe() });
+    const line = gpu.describe() + (driver ? `; tuned as ${driver}` : "");
+    await report({ type: "adapter", line });
     await runOn(gpu, asked.filter((opCase) => opCase.driver === driver), report);
     gpu.destroy();
   }
