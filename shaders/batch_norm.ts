@@ -1,12 +1,22 @@
-import { ceilDiv, defineKernel, f32Bits, grid, type Shape, type Shapes, size } from "./kernel.ts";
+import {
+  ceilDiv,
+  defineKernel,
+  f32Bits,
+  grid,
+  type Shape,
+  type Shapes,
+  size,
+  type Workgroups,
+} from "./kernel.ts";
 import statsWgsl from "./batch_norm_stats.wgsl" with { type: "text" };
 import finalizeWgsl from "./batch_norm_finalize.wgsl" with { type: "text" };
-import mergeWgsl from "./batch_norm_merge.wgsl" with { type: "text" };
 import runningWgsl from "./batch_norm_running.wgsl" with { type: "text" };
 import applyWgsl from "./batch_norm_apply.wgsl" with { type: "text" };
 import sumsWgsl from "./batch_norm_sums.wgsl" with { type: "text" };
 import daffineWgsl from "./batch_norm_daffine.wgsl" with { type: "text" };
 import dxWgsl from "./batch_norm_dx.wgsl" with { type: "text" };
+import teamWgsl from "./team.wgsl" with { type: "text" };
+import { teamConstants, type Teams } from "./team.ts";
 
 /** Pixels that one lane goes through, and whether a ReLU follows. */
 interface Chunked {
@@ -24,6 +34,10 @@ const chunkWorkgroups = ({ x }: Shapes, { chunk }: { chunk: number }) => {
   return grid(ceilDiv(pixels(x!), chunk) * (x!.at(-1)! / 4));
 };
 
+const channelWorkgroups = ([, c]: Shape, { lanes, team }: Teams): Workgroups => {
+  return [ceilDiv(c!, lanes / team), 1, 1];
+};
+
 const reluConstant = (_: Shapes, { relu }: Chunked) => ({ RELU: relu });
 
 export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
@@ -35,30 +49,11 @@ export const batchNormStatsKernel = defineKernel<{ chunk: number }>({
   workgroups: chunkWorkgroups,
 });
 
-/** `statistics`: of batch_norm_stats, else of batch_norm_sums; `group`: chunks that become one. */
-export const batchNormMergeKernel = defineKernel<
-  { pixels: number; chunk: number; group: number; statistics: boolean }
->({
-  label: "batch_norm_merge",
-  wgsl: mergeWgsl,
-  bindings: { partial: "read", merged: "write" },
-  constants: (_, { statistics }) => ({ STATISTICS: statistics }),
-  extents: ({ partial, merged }, { pixels, chunk, group }) => [
-    partial![2]! / 4,
-    pixels,
-    chunk,
-    partial![0]!,
-    group,
-    merged![0]!,
-  ],
-  workgroups: ({ merged }) => grid(merged![0]! * merged![2]! / 4),
-});
-
 export const batchNormFinalizeKernel = defineKernel<
-  { pixels: number; chunk: number; epsilon: number }
+  Teams & { pixels: number; chunk: number; epsilon: number }
 >({
   label: "batch_norm_finalize",
-  wgsl: finalizeWgsl,
+  wgsl: `${finalizeWgsl}\n${teamWgsl}`,
   bindings: {
     partial: "read",
     affine: "read",
@@ -68,6 +63,7 @@ export const batchNormFinalizeKernel = defineKernel<
     momentum: "read",
     norm: "write",
   },
+  constants: (_, args) => teamConstants(args),
   extents: ({ partial }, { pixels, chunk, epsilon }) => [
     partial![2]!,
     pixels,
@@ -75,7 +71,7 @@ export const batchNormFinalizeKernel = defineKernel<
     partial![0]!,
     f32Bits(epsilon),
   ],
-  workgroups: ({ norm }) => grid(norm![1]!),
+  workgroups: ({ norm }, args) => channelWorkgroups(norm!, args),
 });
 
 export const batchNormRunningKernel = defineKernel<{ epsilon: number }>({
@@ -112,17 +108,18 @@ export const batchNormSumsKernel = defineKernel<Chunked>({
   workgroups: chunkWorkgroups,
 });
 
-export const batchNormDaffineKernel = defineKernel({
+export const batchNormDaffineKernel = defineKernel<Teams>({
   label: "batch_norm_daffine",
-  wgsl: daffineWgsl,
+  wgsl: `${daffineWgsl}\n${teamWgsl}`,
   bindings: {
     partial: "read",
     sums: "write",
     affineAt: "read",
     daffine: "update",
   },
+  constants: (_, args) => teamConstants(args),
   extents: ({ partial }) => [partial![2]!, partial![0]!],
-  workgroups: ({ sums }) => grid(sums![1]!),
+  workgroups: ({ sums }, args) => channelWorkgroups(sums!, args),
 });
 
 /** `add`: whether `addend` is added; it must be bound all the same. */

@@ -4,7 +4,11 @@
 //   ->  norm: [4, c]: mean, 1 / deviation, scale, shift; zeros in the padding channels.
 // momentum: [1], the weight of the old running statistics.
 // affineAt, runningAt: [c, 2]: where in those arrays a channel's two numbers stand; NONE for padding.
+// A team of lanes goes through a channel's chunks; on software, one lane.
 const LANES: u32 = 64u;
+const TEAM: u32 = 1u;
+const STEPS: u32 = 0u;
+const APART: u32 = LANES / TEAM; // lanes side by side read channels side by side
 const NONE: u32 = 0xffffffffu;
 
 struct Extents { c: u32, pixels: u32, chunk: u32, chunks: u32, epsilon: f32 }
@@ -24,21 +28,24 @@ fn pixelsOf(chunk: u32) -> f32 {
 
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let c = group.x * LANES + lane;
-  if (c >= e.c) { return; }
+  let c = group.x * APART + lane % APART;
+  let member = lane / APART;
+  let end = select(0u, e.chunks, c < e.c);
   // Distances from the first chunk's mean keep their digits where the mean is large.
   let count = f32(e.pixels);
-  let first = partial[c];
+  let first = partial[min(c, e.c - 1u)];
   var sum = 0.0;
-  for (var chunk = 1u; chunk < e.chunks; chunk++) {
+  for (var chunk = member; chunk < end; chunk += TEAM) {
     sum += (partial[2u * chunk * e.c + c] - first) * pixelsOf(chunk);
   }
-  let mean = first + sum / count;
+  let mean = first + teamSum(lane, sum) / count;
   var squares = 0.0;
-  for (var chunk = 0u; chunk < e.chunks; chunk++) {
+  for (var chunk = member; chunk < end; chunk += TEAM) {
     let distance = partial[2u * chunk * e.c + c] - mean;
     squares += partial[(2u * chunk + 1u) * e.c + c] + distance * distance * pixelsOf(chunk);
   }
+  squares = teamSum(lane, squares);
+  if (c >= e.c || member > 0u) { return; }
   if (affineAt[c].x == NONE) {
     for (var row = 0u; row < 4u; row++) { norm[row * e.c + c] = 0.0; }
     return;

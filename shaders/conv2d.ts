@@ -215,7 +215,7 @@ export const packWeightKernel = defineKernel<
 });
 
 /** `partial`: [splits, taps, ci, co], or without the first. */
-export const unpackGradientKernel = defineKernel<{ inUnits: number }>({
+export const unpackGradientKernel = defineKernel<{ inUnits: number; tapsPerLane: number }>({
   label: "unpack_gradient",
   wgsl: unpackGradientWgsl,
   bindings: {
@@ -224,9 +224,12 @@ export const unpackGradientKernel = defineKernel<{ inUnits: number }>({
     adds: "read",
     gradient: "update",
   },
-  extents: ({ partial }, { inUnits }) => {
+  extents: ({ partial }, { inUnits, tapsPerLane }) => {
     const splits = partial!.length > 3 ? partial![0]! : 1;
-    return [...partial!.slice(-3), inUnits, splits];
+    return [...partial!.slice(-3), inUnits, splits, tapsPerLane];
   },
-  workgroups: ({ partial }) => grid(size(partial!.slice(-2))),
+  workgroups: ({ partial }, { tapsPerLane }) => {
+    const [taps, ci, co] = partial!.slice(-3) as [number, number, number];
+    return grid(ceilDiv(taps, tapsPerLane) * ci * co);
+  },
 });

@@ -1,8 +1,9 @@
-// Sums the parts of a split sum in a fixed order.
-// partial: [split, ...]  ->  sum: [...], f32; a multiple of 4 numbers.
+// Sums the parts of a split sum in a fixed order; into one, or into fewer parts, of which each is the
+// sum of every so many: all lanes of the next stage then have less to go through.
+// partial: [split, ...]  ->  sum: [...] or [part, ...], f32; a multiple of 4 numbers.
 const LANES: u32 = 64u;
 
-struct Extents { length: u32, splits: u32 } // length: of the sum, in vec4s
+struct Extents { length: u32, all: u32 } // of the sum, and of partial, in vec4s
 
 @group(0) @binding(0) var<storage, read> partial: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> sum: array<vec4f>;
@@ -14,8 +15,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let i = (group.y * groups.x + group.x) * LANES + lane;
   if (i >= e.length) { return; }
   var total = vec4f();
-  for (var split = 0u; split < e.splits; split++) {
-    total += partial[split * e.length + i];
-  }
+  for (var at = i; at < e.all; at += e.length) { total += partial[at]; }
   sum[i] = total;
 }

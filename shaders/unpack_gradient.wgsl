@@ -2,10 +2,11 @@
 // dense result into the block-major gradient. The reverse of pack_weight.wgsl, whose table this reads.
 // partial: [split, tap, ci, co]  ->  gradient: blocks [tap, c_in, c_out]
 // adds: for each active block, whether to add to what is there.
+// A lane makes some taps of one input and one output channel.
 const LANES: u32 = 64u;
 const NONE: u32 = 0xffffffffu;
 
-struct Extents { taps: u32, ci: u32, co: u32, inUnits: u32, splits: u32 }
+struct Extents { taps: u32, ci: u32, co: u32, inUnits: u32, splits: u32, tapsPerLane: u32 }
 
 @group(0) @binding(0) var<storage, read> partial: array<f32>;
 @group(0) @binding(1) var<storage, read> table: array<u32>;
@@ -16,8 +17,10 @@ struct Extents { taps: u32, ci: u32, co: u32, inUnits: u32, splits: u32 }
 @compute @workgroup_size(LANES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: vec3u,
         @builtin(local_invocation_index) lane: u32) {
-  let i = (group.y * groups.x + group.x) * LANES + lane;
-  if (i >= e.ci * e.co) { return; }
+  let all = (group.y * groups.x + group.x) * LANES + lane;
+  let i = all % (e.ci * e.co);
+  let begin = all / (e.ci * e.co) * e.tapsPerLane;
+  if (begin >= e.taps) { return; }
   let ci = i / e.co;
   let co = i - ci * e.co;
   let inUnit = table[3u * ci];
@@ -29,7 +32,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(num_workgroups) groups: ve
   let to = table[3u * (e.ci + e.co) + block] + table[3u * ci + 1u] * outWidth +
     table[3u * (e.ci + co) + 1u];
   let more = adds[block] != 0u;
-  for (var tap = 0u; tap < e.taps; tap++) {
+  for (var tap = begin; tap < min(begin + e.tapsPerLane, e.taps); tap++) {
     var sum = 0.0;
     for (var s = 0u; s < e.splits; s++) {
       sum += partial[(s * e.taps + tap) * e.ci * e.co + i];

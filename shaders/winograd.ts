@@ -130,12 +130,13 @@ export const winogradDwSharedKernel: typeof matmulDwSharedKernel = {
   label: "winograd_dw_shared",
 };
 
+/** `sum`: of all parts of `partial`, or fewer parts. */
 export const sumSplitsKernel = defineKernel({
   label: "sum_splits",
   wgsl: sumSplitsWgsl,
   bindings: { partial: "read", sum: "write" },
   textures: ["partial"],
-  extents: ({ partial, sum }) => [size(sum!) / 4, partial![0]!],
+  extents: ({ partial, sum }) => [size(sum!) / 4, size(partial!) / 4],
   workgroups: ({ sum }) => grid(size(sum!) / 4),
 });
 

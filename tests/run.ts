@@ -12,7 +12,7 @@ import { stripVTControlCharacters } from "node:util";
 import { prepareAdapter } from "../cli/adapter.ts";
 import { findChromium } from "./browser/chromium.ts";
 import { runBrowserCases } from "./browser/run_cases.ts";
-import { cases } from "./ops/cases.ts";
+import { browserCases } from "./ops/cases.ts";
 import { matches } from "./ops/harness.ts";
 
 interface Counts {
@@ -91,7 +91,7 @@ async function runBrowserTests({ filter, paths }: Arguments): Promise<Counts> {
   const folder = join(import.meta.dirname!, "ops");
   const asked = !paths.length ||
     paths.some((path) => !relative(path, folder).startsWith(".."));
-  const count = cases.filter(({ name }) => matches(filter, name)).length;
+  const count = browserCases.filter(({ name }) => matches(filter, name)).length;
   if (!asked || count === 0) return { passed: 0, failed: 0, skipped: 0 };
   if (!chromium) {
     console.log(

@@ -1,6 +1,7 @@
 import { conv2dExtent, type Tile } from "../../shaders/conv2d.ts";
-import { ceilDiv } from "../../shaders/kernel.ts";
+import { ceilDiv, LANES } from "../../shaders/kernel.ts";
 import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
+import type { Teams } from "../../shaders/team.ts";
 import { PLACES, TILE } from "../../shaders/winograd.ts";
 
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
@@ -298,6 +299,9 @@ function sharedLanes(shared: SharedTile, rows: number, columns: number): number 
   return ceilDiv(rows, groupRows) * ceilDiv(columns, groupColumns) * lanesOf(shared);
 }
 
+/** Of a weight gradient: the two stages that sum them up go through no more than 32 each. */
+const MOST_SPLITS = 1024;
+
 function sharedWeightGradientChoice(
   shape: ConvShape,
 ): WeightGradientChoice & { algorithm: "shared" } {
@@ -307,7 +311,7 @@ function sharedWeightGradientChoice(
   const most = ceilDiv(pixels, 128);
   const shared = sharedTile(rows, co, most);
   const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(shared, rows, co));
-  return { algorithm: "shared", ...shared, splits: Math.min(most, wanted) };
+  return { algorithm: "shared", ...shared, splits: Math.min(most, MOST_SPLITS, wanted) };
 }
 
 function directWeightGradientChoice(
@@ -319,7 +323,7 @@ function directWeightGradientChoice(
   const rows = ci % 8 === 0 ? 2 : 1;
   const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
-  const wanted = Math.min(lines, ceilDiv(TUNING[driver].dwLanes, lanes));
+  const wanted = Math.min(lines, MOST_SPLITS, ceilDiv(TUNING[driver].dwLanes, lanes));
   return { algorithm: "direct", tile, splits: ceilDiv(lines, ceilDiv(lines, wanted)) };
 }
 
@@ -415,9 +419,30 @@ export function reductionChunk(
     : ceilDiv(pixels, Math.min(512, lanes));
 }
 
-/** Chunks of such a reduction that one lane merges before the next stage, which goes through them all. */
-export function reductionGroup(driver: Driver, chunks: number): number {
-  return driver === "gpu" && chunks > 32 ? Math.ceil(Math.sqrt(chunks)) : 1;
+/** Lanes for the last stage of such a reduction: on GPUs a workgroup for every 4 channels. */
+export function channelTeams(driver: Driver): Teams {
+  return driver === "gpu" ? { lanes: 256, team: 64 } : ALONE;
+}
+
+/** Lanes for the rows of a loss, which one workgroup goes through. */
+export function rowTeams(driver: Driver): Teams {
+  return driver === "gpu" ? { lanes: 256, team: 8 } : ALONE;
+}
+
+/** On software, where barriers cost more than they save, every lane works by itself. */
+const ALONE: Teams = { lanes: LANES, team: 1 };
+
+/**
+ * Parts of a weight gradient's sum that its last stage goes through, one after another in each lane;
+ * where there were more, another stage made them fewer.
+ */
+export function remainingSplits(driver: Driver, splits: number): number {
+  return driver === "gpu" && splits > 16 ? Math.ceil(Math.sqrt(splits)) : splits;
+}
+
+/** Of the taps of a weight gradient, those that a lane of its last stage makes: on software, all. */
+export function tapsPerLane(driver: Driver, taps: number): number {
+  return driver === "gpu" ? 1 : taps;
 }
 
 /** Pixels that a lane of an element-wise kernel goes through. */

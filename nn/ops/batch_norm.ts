@@ -4,12 +4,11 @@ import {
   batchNormDaffineKernel,
   batchNormDxKernel,
   batchNormFinalizeKernel,
-  batchNormMergeKernel,
   batchNormRunningKernel,
   batchNormStatsKernel,
   batchNormSumsKernel,
 } from "../../shaders/batch_norm.ts";
-import { elementwiseChunk, reductionChunk, reductionGroup } from "../gpu/chooser.ts";
+import { channelTeams, elementwiseChunk, reductionChunk } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import {
   type BlockLayout,
@@ -78,8 +77,9 @@ export function batchNorm(
   const c = x.shape[3]!;
   const pixels = size(x.shape) / c;
   const reduce = { chunk: reductionChunk(driver, pixels, c), relu };
+  const teams = channelTeams(driver);
   const walk = { chunk: elementwiseChunk(driver), relu };
-  const partialShape = [ceilDiv(pixels, reduce.chunk), 2, c];
+  const chunks = { partial: [ceilDiv(pixels, reduce.chunk), 2, c] };
   const values = tape.param(store, affine);
   const state = tape.state(store, running);
   const table = (rows: readonly (readonly number[])[]) => {
@@ -91,11 +91,7 @@ export function batchNorm(
 
   let norm: Tensor;
   if (training) {
-    const { partial, chunk } = merged(
-      tape,
-      tape.run(batchNormStatsKernel, { x }, { partial: partialShape }, reduce).partial,
-      { pixels, chunk: reduce.chunk, statistics: true },
-    );
+    const { partial } = tape.run(batchNormStatsKernel, { x }, chunks, reduce);
     ({ norm } = tape.run(
       batchNormFinalizeKernel,
       {
@@ -108,7 +104,7 @@ export function batchNorm(
           : momentum,
       },
       { norm: [4, c] },
-      { pixels, chunk, epsilon },
+      { pixels, chunk: reduce.chunk, epsilon, ...teams },
     ));
   } else {
     ({ norm } = tape.run(
@@ -127,12 +123,7 @@ export function batchNorm(
   if (!training) return y;
 
   tape.onBackward(y, (dy) => {
-    const outputs = { partial: partialShape };
-    const { partial } = merged(
-      tape,
-      tape.run(batchNormSumsKernel, { x, dy, norm }, outputs, reduce).partial,
-      { pixels, chunk: reduce.chunk, statistics: false },
-    );
+    const { partial } = tape.run(batchNormSumsKernel, { x, dy, norm }, chunks, reduce);
     const blocks = affine.layout ? activeUnits(affine.layout, units) : [0];
     const { gradient: daffine, adds } = tape.gradientSink(
       store,
@@ -149,7 +140,7 @@ export function batchNorm(
       batchNormDaffineKernel,
       { partial, affineAt: table(daffineAt), daffine },
       { sums: [2, c] },
-      undefined,
+      teams,
     );
     if (!x.needsGradient) return;
     const prior = tape.gradient(x);
@@ -162,21 +153,6 @@ export function batchNorm(
     tape.setGradient(x, dx);
   });
   return y;
-}
-
-/** What chunks of pixels left, merged into fewer where there are many; with the pixels of each. */
-function merged(
-  tape: Tape,
-  partial: Tensor,
-  { pixels, chunk, statistics }: { pixels: number; chunk: number; statistics: boolean },
-): { partial: Tensor; chunk: number } {
-  const [chunks, ...rest] = partial.shape as [number, number, number];
-  const group = reductionGroup(tape.gpu.driver, chunks);
-  if (group === 1) return { partial, chunk };
-  const shape = [ceilDiv(chunks, group), ...rest];
-  const args = { pixels, chunk, group, statistics };
-  const run = tape.run(batchNormMergeKernel, { partial }, { merged: shape }, args);
-  return { partial: run.merged, chunk: group * chunk };
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

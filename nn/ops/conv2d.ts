@@ -9,7 +9,13 @@ import {
   unpackGradientKernel,
 } from "../../shaders/conv2d.ts";
 import type { Shape } from "../../shaders/kernel.ts";
-import type { ConvChoice, WeightGradientChoice } from "../gpu/chooser.ts";
+import { sumSplitsKernel } from "../../shaders/winograd.ts";
+import {
+  type ConvChoice,
+  remainingSplits,
+  tapsPerLane,
+  type WeightGradientChoice,
+} from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import { type BlockLayout, blockRange, type Param, type ParamStore } from "../params.ts";
 import type { Tape } from "../tape.ts";
@@ -117,7 +123,7 @@ export function conv2d(
         gradient,
       },
       {},
-      { inUnits: inUnits.length },
+      { inUnits: inUnits.length, tapsPerLane: tapsPerLane(tape.gpu.driver, kernel ** 2) },
     );
     if (!x.needsGradient) return;
     // The data gradient is a convolution of dy, spread out by the stride, with the flipped kernel.
@@ -159,10 +165,15 @@ function weightGradient(
   geometry: Conv2dGeometry,
 ): Tensor {
   if (choice.algorithm === "winograd") return winogradWeightGradient(tape, x, dy, choice);
-  const outputs = { partial: [choice.splits, geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!] };
-  return choice.algorithm === "shared"
-    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial
-    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...geometry, ...choice }).partial;
+  const shape = [geometry.kernel ** 2, x.shape[3]!, dy.shape[3]!];
+  const outputs = { partial: [choice.splits, ...shape] };
+  const { partial } = choice.algorithm === "shared"
+    ? tape.run(conv2dDwSharedKernel, { x, dy }, outputs, { ...geometry, ...choice })
+    : tape.run(conv2dDwKernel, { x, dy }, outputs, { ...geometry, ...choice });
+  const left = remainingSplits(tape.gpu.driver, choice.splits);
+  return left < choice.splits
+    ? tape.run(sumSplitsKernel, { partial }, { sum: [left, ...shape] }, undefined).sum
+    : partial;
 }
 
 /** Marks a padding channel; the WGSL files' own constant. */

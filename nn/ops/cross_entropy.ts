@@ -1,4 +1,5 @@
 import { crossEntropyKernel } from "../../shaders/cross_entropy.ts";
+import { rowTeams } from "../gpu/chooser.ts";
 import { ShapeError } from "../gpu/errors.ts";
 import type { Tape } from "../tape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -74,7 +75,12 @@ function record(
     crossEntropyKernel,
     { logits, ...inputs, addend: prior ?? logits, scaling: scaling ?? logits },
     { dlogits: logits.shape },
-    { ...args, add: prior !== undefined, scaled: scaling !== undefined },
+    {
+      ...args,
+      add: prior !== undefined,
+      scaled: scaling !== undefined,
+      ...rowTeams(tape.gpu.driver),
+    },
   );
   if (logits.needsGradient) tape.setGradient(logits, dlogits);
 }

@@ -1,7 +1,7 @@
 /** The script of the test page. */
 import { Gpu } from "../../nn/gpu/gpu.ts";
-import { cases } from "../ops/cases.ts";
-import { matches, runCase } from "../ops/harness.ts";
+import { browserCases } from "../ops/cases.ts";
+import { matches, type OpCase, runCase } from "../ops/harness.ts";
 
 /** What the page tells the driver. */
 export type Report =
@@ -9,14 +9,27 @@ export type Report =
   | { type: "start"; name: string }
   | { type: "end"; milliseconds: number; error?: string };
 
-/** Runs all cases that the filter picks, one after another on one device. */
+/** Runs all cases that the filter picks, one after another; those of one tuning on one device. */
 async function runCases(
   filter: string,
   report: (report: Report) => Promise<void>,
 ) {
-  const gpu = await Gpu.open({ limits: "default" });
-  await report({ type: "adapter", line: gpu.describe() });
-  for (const opCase of cases.filter(({ name }) => matches(filter, name))) {
+  const asked = browserCases.filter(({ name }) => matches(filter, name));
+  for (const driver of new Set(asked.map(({ driver }) => driver))) {
+    const gpu = await Gpu.open({ limits: "default", driver });
+    const line = gpu.describe() + (driver ? `; tuned as ${driver}` : "");
+    await report({ type: "adapter", line });
+    await runOn(gpu, asked.filter((opCase) => opCase.driver === driver), report);
+    gpu.destroy();
+  }
+}
+
+async function runOn(
+  gpu: Gpu,
+  cases: readonly OpCase[],
+  report: (report: Report) => Promise<void>,
+) {
+  for (const opCase of cases) {
     await report({ type: "start", name: opCase.name });
     const start = performance.now();
     let error: string | undefined;
@@ -31,7 +44,6 @@ async function runCases(
       error,
     });
   }
-  gpu.destroy();
 }
 
 declare global {

@@ -6,6 +6,7 @@ import {
   defaultWeightGradient,
   matmulDwSharedTile,
   matmulSharedTile,
+  remainingSplits,
   weightGradientCandidates,
 } from "../../nn/gpu/chooser.ts";
 import { nnConstants, type SharedTile, tnConstants } from "../../shaders/shared_tile.ts";
@@ -69,6 +70,25 @@ Deno.test("by default GPUs multiply through workgroup memory where tiles are fil
   assert(matmulDwSharedTile(gpu, 1024, 1024, 1024));
   assertEquals(matmulSharedTile(gpu, 1024, 1022, 1024), undefined);
   assertEquals(matmulSharedTile(gpu, 1, 1024, 1024), undefined);
+});
+
+Deno.test("by default no lane of a GPU sums up more than 32 parts of a weight gradient", () => {
+  const layers = [
+    ...LAYERS,
+    same(128, 32, 4, 16),
+    same(128, 32, 16, 16),
+    same(128, 32, 32, 32),
+    same(128, 32, 64, 64),
+    { ...same(128, 32, 4, 4), kernel: 1, padding: 0 },
+    { ...same(128, 32, 4, 16), kernel: 7, padding: 3 },
+  ];
+  for (const layer of layers) {
+    const { algorithm, splits } = defaultWeightGradient("gpu", { pass: "dw", ...layer });
+    if (algorithm === "winograd") continue; // its splits are few, and summed up by more lanes
+    const left = remainingSplits("gpu", splits);
+    assert(left <= 32 && splits <= 32 * left, `${splits} splits, ${left} left of them`);
+    assertEquals(remainingSplits("lavapipe", splits), splits);
+  }
 });
 
 Deno.test("software adapters are not offered workgroup memory", () => {

@@ -7,6 +7,7 @@ import type { OpCase } from "./harness.ts";
 /** By the adapter's own clock; what follows from the times, tests/nn/autotune_test.ts tests. */
 export const autotuneCases: OpCase[] = (["forward", "dx", "dw"] as const).map((pass) => ({
   name: `autotune: every way to compute a convolution is timed: ${pass}`,
+  onceInBrowsers: true,
   run: async (gpu) => {
     // No other case has it, so that no other gets the choice.
     const shape: ConvShape = {

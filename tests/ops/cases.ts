@@ -11,10 +11,10 @@ import { lossScaleCases } from "./loss_scale_cases.ts";
 import { matmulCases } from "./matmul_cases.ts";
 import { sgdCases } from "./sgd_cases.ts";
 import { shortcutCases } from "./shortcut_cases.ts";
+import type { Driver } from "../../nn/gpu/chooser.ts";
 import type { OpCase } from "./harness.ts";
 
-/** All cases that run both in Deno and in a browser. */
-export const cases: OpCase[] = [
+const opCases: OpCase[] = [
   ...adapterCases,
   ...augmentCases,
   ...autotuneCases,
@@ -29,3 +29,23 @@ export const cases: OpCase[] = [
   ...sgdCases,
   ...shortcutCases,
 ];
+
+/** A case with what its kernels are tuned for; default: the adapter. */
+export interface TunedCase extends OpCase {
+  driver?: Driver;
+}
+
+/** All cases; then again with other tile sizes, and buffers where software reads through textures. */
+export const cases: TunedCase[] = [
+  ...opCases,
+  ...opCases.map((opCase): TunedCase => ({
+    ...opCase,
+    name: `${opCase.name}, as tuned for GPUs`,
+    driver: "gpu",
+  })),
+];
+
+/** Those that run in a browser, too: its compiler is another one, its adapter slow. */
+export const browserCases: TunedCase[] = cases.filter(({ driver, onceInBrowsers }) =>
+  !driver || !onceInBrowsers
+);

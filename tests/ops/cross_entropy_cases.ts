@@ -68,8 +68,8 @@ const sum = (values: ArrayLike<number>) => Array.from(values).reduce((a, b) => a
 /** exp() and log() err by some units, and more for large arguments. */
 const tolerance = (m: number, magnitude = 1) => f32Tolerance(m + 8, Math.max(1, magnitude));
 
-/** One row; ragged; more rows than lanes. */
-const SHAPES: Shape2[] = [[1, 2], [3, 5], [150, 10]];
+/** One row; ragged; more rows than lanes; rows of a whole team's columns, and of fewer; many columns. */
+const SHAPES: Shape2[] = [[1, 2], [3, 5], [150, 10], [33, 8], [270, 3], [9, 203]];
 
 const labelsOf = ([n, m]: Shape2) => Uint32Array.from({ length: n }, (_, row) => (row * 7 + 1) % m);
 
@@ -199,13 +199,18 @@ export const crossEntropyCases: OpCase[] = [
   {
     name: "crossEntropy() counts the lowest of equal logits as the answer",
     run: async (gpu) => {
-      const shape = [3, 4] as const;
-      const logits = Float64Array.of(1, 1, 1, 1, 0, 2, 2, 1, 5, 5, 5, 5);
+      const shape = [3, 20] as const;
+      // Equal logits of a row: all; two in columns that different lanes may read; two that the same may.
+      const top = [[0, 1, 2, 3], [5, 12], [9, 17]];
+      const logits = Float64Array.from({ length: 60 }, (_, i) => {
+        const row = Math.floor(i / 20);
+        return row === 0 || top[row]!.includes(i % 20) ? 2 : 1;
+      });
       const { counters } = await runLosses(
         gpu,
         shape,
         logits,
-        { labels: Uint32Array.of(0, 1, 3) },
+        { labels: Uint32Array.of(0, 5, 17) },
         (tape, { logits, labels, counters }) => crossEntropy(tape, logits, labels, { counters }),
       );
       assertEquals([...counters.slice(1)], [2, 3]);

@@ -12,6 +12,8 @@ import { checkLength, type Shape, size } from "../reference/shape.ts";
 export interface OpCase {
   name: string;
   run: (gpu: Gpu) => Promise<void>;
+  /** Slow to compile, and other cases run what GPUs would of it: browsers run it as they are tuned alone. */
+  onceInBrowsers?: boolean;
 }
 
 /** Runs a case, and fails it for what WebGPU found wrong but did not throw. */
