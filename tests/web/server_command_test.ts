@@ -195,3 +195,11 @@ Deno.test("bundlePage(): an error in the sources is told with its place", async 
   );
   assertMatch(error.message, /late\.ts:1:6: ERROR: Expected identifier but found "="/);
 });
+
+Deno.test("bundlePage(): the page imports no package", async () => {
+  const error = await assertRejects(
+    () => bundle({ ...SMALL_PAGE, "late.ts": `import "npm:wgpu-matrix@3.4.2";` }),
+    Error,
+  );
+  assertMatch(error.message, /late\.ts:1:7: ERROR: Could not resolve "npm:wgpu-matrix@3.4.2"/);
+});
