@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import * as esbuild from "esbuild";
-import { basename, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import config from "../../deno.json" with { type: "json" };
@@ -110,10 +110,63 @@ Deno.test("built tuning measures on the built library's device and tells its err
   gpu.destroy();
 });
 
-Deno.test("build() refuses a folder with something else in it", async () => {
+/** All files below a folder, with their contents. */
+async function contents(folder: string): Promise<Map<string, string>> {
+  const files = new Map<string, string>();
+  for await (const { name, isDirectory } of Deno.readDir(folder)) {
+    const path = join(folder, name);
+    if (!isDirectory) files.set(path, await Deno.readTextFile(path));
+    else for (const [below, text] of await contents(path)) files.set(below, text);
+  }
+  return files;
+}
+
+Deno.test("build() refuses a folder with anything in it that it did not write, and leaves it", async () => {
+  await builtFiles();
+  const text = await Deno.readTextFile(join(dist, "dvn.js"));
+  const list = await Deno.readTextFile(join(dist, ".dvn-build.json"));
+  const cases: [string, Record<string, string>][] = [
+    ["thesis.txt", { "thesis.txt": "mine" }],
+    // What the README invites to.
+    ["dvn.js", { "dvn.js": text, "index.html": "mine", "fonts/mine.woff2": "mine" }],
+    ["fonts/mine.woff2", { ".dvn-build.json": list, "dvn.js": text, "fonts/mine.woff2": "mine" }],
+    ["types/nn/mine.d.ts", { ".dvn-build.json": list, "types/nn/mine.d.ts": "mine" }],
+    ["dvn.js", { ".dvn-build.json": list, "dvn.js": `${text}// and mine` }],
+    ["thesis.txt", { ".dvn-build.json": "{", "thesis.txt": "mine" }],
+  ];
+  for (const [named, files] of cases) {
+    const folder = await Deno.makeTempDir({ dir: root });
+    for (const [path, text] of Object.entries(files)) {
+      await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+      await Deno.writeTextFile(join(folder, path), text);
+    }
+    const before = await contents(folder);
+    const error = await assertRejects(() => build(folder), Error, "holds what no build wrote");
+    if (Object.keys(files).includes(".dvn-build.json")) assertStringIncludes(error.message, named);
+    assertEquals(await contents(folder), before);
+  }
   const folder = await Deno.makeTempDir({ dir: root });
-  await Deno.writeTextFile(join(folder, "thesis.txt"), "");
-  await assertRejects(() => build(folder), Error, "holds other files, such as thesis.txt");
+  await Deno.writeTextFile(join(folder, ".dvn-build.json"), list);
+  await Deno.symlink(join(dist, "dvn.js"), join(folder, "dvn.js"));
+  await assertRejects(() => build(folder), Error, "such as dvn.js");
+});
+
+Deno.test("build() replaces an earlier build, files included that are made no more", async () => {
+  await builtFiles();
+  const folder = join(root, "again");
+  const list = JSON.parse(await Deno.readTextFile(join(dist, ".dvn-build.json")));
+  await Deno.mkdir(join(folder, "types"), { recursive: true });
+  await Deno.copyFile(join(dist, "dvn.js"), join(folder, "dvn.js"));
+  await Deno.copyFile(join(dist, "dvn.js"), join(folder, "types/old.d.ts"));
+  await Deno.writeTextFile(
+    join(folder, ".dvn-build.json"),
+    JSON.stringify({ ...list, "types/old.d.ts": list["dvn.js"] }),
+  );
+  await build(folder);
+  const paths = async (folder: string) =>
+    [...(await contents(folder)).keys()].map((path) => relative(folder, path)).sort();
+  assertEquals(await paths(folder), await paths(dist));
+  assert((await paths(folder)).includes("page/worker.js"));
 });
 
 Deno.test("stripWgsl() keeps all but comments and white space, and the marks of loops", () => {
