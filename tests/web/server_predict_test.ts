@@ -448,3 +448,25 @@ Deno.test("a worker that hangs, spins, crashes or loses the device is replaced",
   await assertRejects(() => waiting, HttpError, "the server is closing");
   await fails("good", "closing", "the server is closing");
 });
+
+Deno.test("a picture whose device is lost is answered by another one, and the next after two losses", async () => {
+  await using made = await makeRun();
+  const withLosses = (losses: number) =>
+    new GpuPredictor({
+      prepareAdapter: testGpu,
+      worker: new URL(`./losing_predict_worker.ts?losses=${losses}`, import.meta.url),
+    });
+  const body = { task: "low", level: 2, image: image(picture(4)) };
+  const want = await expected(made, "low", 2, 4);
+  {
+    await using server = serve([made.run], { predictor: withLosses(1) });
+    assertEquals(await answer(await post(server.url, body)), want);
+  }
+  await using server = serve([made.run], { predictor: withLosses(2) });
+  const refused = await post(server.url, body);
+  assertEquals([refused.status, refused.headers.get("retry-after")], [503, "5"]);
+  const { error } = await refused.json();
+  assertEquals(error.code, "device_lost");
+  assertMatch(error.message, /^device: lost \(destroyed\)/);
+  assertEquals(await answer(await post(server.url, body)), want);
+});
