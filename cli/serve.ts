@@ -108,14 +108,14 @@ async function openRuns(paths: readonly string[]): Promise<ServedRun[]> {
 }
 
 /** The runs in a folder that have left a checkpoint, the newest first. */
-async function newestRuns(parent: string): Promise<ServedRun[]> {
+export async function newestRuns(parent: string): Promise<ServedRun[]> {
   const found: { name: string; path: string; modified: number }[] = [];
   try {
     for await (const { name } of Deno.readDir(parent)) {
       const run = await RunFolder.find(`${parent}/${name}`);
-      if (!run) continue;
-      const { mtime } = await Deno.stat(`${run.path}/${MODEL}`);
-      found.push({ name, path: run.path, modified: mtime?.getTime() ?? 0 });
+      const model = run && await Deno.stat(`${run.path}/${MODEL}`).catch(() => undefined); // gone since
+      if (!model) continue;
+      found.push({ name, path: run.path, modified: model.mtime?.getTime() ?? 0 });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -1,6 +1,7 @@
 /** `deno task serve` from end to end, in a process of its own; and the bundle that it makes. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
+import { newestRuns } from "../../cli/serve.ts";
 import { bundlePage } from "../../web/server/page_bundle.ts";
 import { image, makeRun, picture, post, raw } from "./server_setup.ts";
 
@@ -117,6 +118,33 @@ Deno.test("serve: without a RUN the newest in runs/, or the page alone", async (
     assertEquals(runs.map(({ name }: { name: string }) => name), names);
   });
   assertEquals(second.code, 0);
+});
+
+Deno.test("serve: a run that goes while the runs are listed hides no other", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const name of ["a", "b", "c"]) {
+    await Deno.mkdir(join(folder, name));
+    for (const file of ["scenario.json", "results.jsonl", "model.safetensors"]) {
+      await Deno.writeTextFile(join(folder, name, file), "");
+    }
+  }
+  const { stat } = Deno;
+  const seen = new Set<string>();
+  let gone: string | undefined;
+  // The first model that is looked at twice is gone the second time.
+  Deno.stat = (path) => {
+    const model = `${path}`;
+    if (model.endsWith("model.safetensors") && seen.has(model)) gone ??= model;
+    seen.add(model);
+    return model === gone ? Promise.reject(new Deno.errors.NotFound()) : stat(path);
+  };
+  try {
+    const names = (await newestRuns(folder)).map(({ name }) => name);
+    assertEquals(names.sort(), ["a", "b", "c"].filter((name) => !gone!.includes(`/${name}/`)));
+  } finally {
+    Deno.stat = stat;
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("serve: another address of this machine alone answers to its own name as well", {
