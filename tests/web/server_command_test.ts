@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
 import { newestRuns } from "../../cli/serve.ts";
 import { bundlePage } from "../../web/server/page_bundle.ts";
+import { pressCtrlC } from "../cli/press_ctrl_c.ts";
 import { image, makeRun, picture, post, raw } from "./server_setup.ts";
 
 const SCRIPT = join(import.meta.dirname!, "../../cli/serve.ts");
@@ -36,9 +37,7 @@ async function serving(
     }
     await test(url, printed, Number(new URL(url).port));
   } finally {
-    try {
-      child.kill("SIGINT");
-    } catch { /* it has ended by itself, which its code or the error tells */ }
+    pressCtrlC(child);
   }
   const { code } = await child.status;
   await reader.cancel();
