@@ -104,7 +104,7 @@ Deno.test("built tuning measures on the built library's device and tells its err
   const shape: ConvShape = { pass: "forward", ...sizes };
   const bad: Choice = { algorithm: "direct", tile: { rows: 2, columns: 0 } };
   const [record] = await Array.fromAsync(autotune(gpu, [shape], { candidates: () => [bad] }));
-  assert(record!.milliseconds > 0 && record!.failed[0]!.error instanceof ShaderError);
+  assert(record!.milliseconds >= 0 && record!.failed[0]!.error instanceof ShaderError);
   assertEquals(gpu.tuning.state.pinned, { [shapeKey(shape)]: gpu.tuning.standard(shape) });
   assertEquals(gpu.bytesHeld, 0);
   gpu.destroy();
