@@ -232,6 +232,11 @@ Deno.test({
   },
 });
 
+const VITE = "vite@8.3.8";
+
+/** What `npm pack` names the package. */
+const PACKED = `${config.name.slice(1).replace("/", "-")}-${config.version}.tgz`;
+
 /** A folder in which `npm install` has put the packed package. */
 async function userProject(): Promise<string> {
   await builtFiles();
@@ -246,7 +251,7 @@ async function userProject(): Promise<string> {
     assert(success, `npm ${args.join(" ")}: ${text(stderr)}`);
     return text(stdout);
   };
-  const [{ filename, files }] = JSON.parse(await run("pack", "--json", dist));
+  const [{ files }] = JSON.parse(await run("pack", "--json", dist));
   const paths: string[] = files.map(({ path }: { path: string }) => path);
   for (
     const path of [
@@ -260,17 +265,45 @@ async function userProject(): Promise<string> {
       "types/nn/tape.d.ts",
       "paper.js",
       "datasets.js",
+      "files.js",
       "tuning.js",
       "package.json",
     ]
   ) assert(paths.includes(path), `${path} is not packed`);
+  assert(!paths.some((path) => path.startsWith("page/")), "the page is packed");
   await Deno.writeTextFile(join(folder, "package.json"), `{ "type": "module", "private": true }`);
-  await run("install", join(folder, filename));
+  await run("install", join(folder, PACKED));
   return folder;
 }
 
 let project: Promise<string> | undefined;
 const projectFolder = () => project ??= userProject();
+
+/** What a user's project that is bundled writes, and tells the page's driver. */
+const MAIN = `
+  import * as dvn from "${config.name}";
+  import { findMethod } from "${config.name}/paper";
+  import * as datasets from "${config.name}/datasets";
+  import { predict } from "./program.js";
+  report({
+    method: findMethod("nestednet").name,
+    probabilities: await predict(dvn, datasets),
+  });`;
+
+/** Opens a page of a project, and checks what its {@linkcode MAIN} tells. */
+async function assertRuns(folder: string): Promise<void> {
+  const server = serveFolder(folder);
+  try {
+    const { method, probabilities } = await openPage<{ method: string; probabilities: number[] }>(
+      chromium!,
+      `http://127.0.0.1:${server.addr.port}/index.html`,
+    );
+    assertEquals(method, "nestednet");
+    assertProbabilities(probabilities);
+  } finally {
+    await server.shutdown();
+  }
+}
 
 Deno.test({
   name: "a project that installs the packed package builds with esbuild and runs in a page",
@@ -278,17 +311,7 @@ Deno.test({
   async fn() {
     const folder = await projectFolder();
     await Deno.writeTextFile(join(folder, "program.js"), PROGRAM);
-    await Deno.writeTextFile(
-      join(folder, "main.ts"),
-      `import * as dvn from "${config.name}";
-      import { findMethod } from "${config.name}/paper";
-      import * as datasets from "${config.name}/datasets";
-      import { predict } from "./program.js";
-      report({
-        method: findMethod("nestednet").name,
-        probabilities: await predict(dvn, datasets),
-      });`,
-    );
+    await Deno.writeTextFile(join(folder, "main.ts"), MAIN);
     try {
       const { outputFiles } = await esbuild.build({
         absWorkingDir: folder,
@@ -308,17 +331,44 @@ Deno.test({
       await esbuild.stop();
     }
     await Deno.writeTextFile(join(folder, "index.html"), html(`import "./out/main.js";`));
-    const server = serveFolder(folder);
-    try {
-      const { method, probabilities } = await openPage<{ method: string; probabilities: number[] }>(
-        chromium!,
-        `http://127.0.0.1:${server.addr.port}/index.html`,
-      );
-      assertEquals(method, "nestednet");
-      assertProbabilities(probabilities);
-    } finally {
-      await server.shutdown();
-    }
+    await assertRuns(folder);
+  },
+});
+
+Deno.test({
+  name: "a project that installs the packed package builds with Vite and runs in a page",
+  ignore: !chromium || !npm,
+  async fn(t) {
+    const folder = await Deno.makeTempDir({ dir: root });
+    const tarball = join(await projectFolder(), PACKED);
+    await Deno.writeTextFile(join(folder, "package.json"), `{ "type": "module", "private": true }`);
+    // Fetched by npm, and no dependency of this project: Deno downloads those before anything runs.
+    const flags = ["--prefer-offline", "--fetch-timeout=60000", "--no-audit", "--no-fund"];
+    const { success, stderr } = await new Deno.Command("npm", {
+      args: ["install", VITE, tarball, "--ignore-scripts", ...flags],
+      cwd: folder,
+    }).output();
+    if (!success) console.log(`no ${VITE}: ${new TextDecoder().decode(stderr)}`);
+    await t.step({
+      name: VITE,
+      ignore: !success, // without the registry
+      async fn() {
+        await Deno.writeTextFile(join(folder, "program.js"), PROGRAM);
+        await Deno.writeTextFile(join(folder, "main.ts"), MAIN);
+        await Deno.writeTextFile(
+          join(folder, "index.html"),
+          `<!DOCTYPE html><link rel="icon" href="data:,"><script type="module" src="main.ts"></script>`,
+        );
+        // In Deno: the machine's Node may be too old for it.
+        const vite = ["node_modules/vite/bin/vite.js", "build", "--base", "./"];
+        const built = await new Deno.Command(Deno.execPath(), {
+          args: ["run", "-A", "--no-config", "--node-modules-dir=manual", ...vite],
+          cwd: folder,
+        }).output();
+        assert(built.success, new TextDecoder().decode(built.stderr));
+        await assertRuns(join(folder, "dist"));
+      },
+    });
   },
 });
 
