@@ -93,7 +93,7 @@ async function route(request: Request, options: ServerOptions): Promise<Response
     }
     return await serveRunFile(request, run, fileName);
   }
-  const file = page.get(pathname === "/index.html" ? "/" : pathname);
+  const file = page.get(pathname);
   if (!file) throw notFound("there is no such file");
   const { content, type, etag } = file;
   const headers = { "cache-control": "no-cache", "content-type": type, etag };
