@@ -74,6 +74,9 @@ export async function download(
   }
 }
 
+/** In which nothing comes, one after another, until a connection is broken. */
+const STALL_TICKS = 10;
+
 /** One connection: from `had` on, or, if the server cannot, from the start. */
 async function fetchRest(
   url: string,
@@ -87,16 +90,13 @@ async function fetchRest(
   },
 ): Promise<void> {
   const stalled = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const restartTimer = () => {
-    clearTimeout(timer);
-    const seconds = stallMs / 1000;
-    timer = setTimeout(
-      () => stalled.abort(new Error(`nothing came for ${seconds} s`)),
-      stallMs,
-    );
-  };
-  restartTimer();
+  // In ticks: however long this thread is kept from running, that is one, and what has come
+  // meanwhile is handled before the next.
+  let ticks = 0;
+  const timer = setInterval(() => {
+    if (++ticks < STALL_TICKS) return;
+    stalled.abort(new Error(`nothing came for ${stallMs / 1000} s`));
+  }, stallMs / STALL_TICKS);
   let body: ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
     const response = await passing(fetch(url, {
@@ -121,7 +121,7 @@ async function fetchRest(
     while (true) {
       const { value, done: ended } = await passing(body.read());
       if (ended) break;
-      restartTimer();
+      ticks = 0;
       if (done + value.length > bytes) throw wrongSize(url, bytes, "more");
       for (let written = 0; written < value.length;) {
         written += await file.write(value.subarray(written));
@@ -130,7 +130,7 @@ async function fetchRest(
     }
     if (done < bytes) throw new Interruption("the connection broke");
   } finally {
-    clearTimeout(timer);
+    clearInterval(timer);
     await body?.cancel().catch(() => {}); // it may be broken
   }
 }

@@ -7,9 +7,9 @@
  * `deno task` passes Ctrl-C on to a command that the terminal has told already: two signals this
  * close together are one key.
  */
-const SAME_KEY_MS = 500;
+const SAME_KEY_MS = 1000;
 /** The time that the main thread has to end the process in good order. */
-const KILL_AFTER_MS = 300;
+const KILL_AFTER_MS = 1000;
 
 let first: number | undefined;
 

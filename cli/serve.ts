@@ -26,7 +26,8 @@ const FLAGS = {
   host: {
     value: "NAME",
     help: "the address to listen at (127.0.0.1: this machine alone);\n" +
-      "0.0.0.0 for everyone who can reach this machine",
+      "0.0.0.0 for everyone who can reach this machine; their browsers give\n" +
+      "the page WebGPU through https alone, so put an https proxy in front",
   },
   port: { value: "N", help: "the port to listen at (8000); 0 for any that is free" },
   ...COMMON_FLAGS,
@@ -68,8 +69,8 @@ export async function main(args: string[]): Promise<number> {
   const runs = operands.length > 0 ? await openRuns(operands) : await newestRuns(RUNS);
   const page = await bundlePage(join(import.meta.dirname!, "../web/page"));
   const predictor = new GpuPredictor({ prepareAdapter });
-  const local = [...LOOPBACK, "::1"].includes(host);
-  const hosts = local ? LOOPBACK : undefined;
+  const local = [...LOOPBACK, "::1"].includes(host) || /^127(\.\d+){1,3}$/.test(host);
+  const hosts = local ? [...LOOPBACK, ...LOOPBACK.includes(host) ? [] : [host]] : undefined;
   let server;
   try {
     server = startServer({ page, runs, predictor, hosts }, { hostname: host, port });
@@ -84,7 +85,12 @@ export async function main(args: string[]): Promise<number> {
   // Before anyone is told of the server: what they stop with at once must end it well, too.
   const stopped = stopSignal();
   console.log(describeRuns(runs, operands.length > 0));
-  console.log(`${server.url}${local ? "" : ", for everyone who can reach this machine"}`);
+  if (!local) {
+    console.log(
+      "Everyone who can reach this machine can open it; their browsers have WebGPU through https alone.",
+    );
+  }
+  console.log(server.url);
   await stopped;
   await server.close();
   return 0;
@@ -102,14 +108,14 @@ async function openRuns(paths: readonly string[]): Promise<ServedRun[]> {
 }
 
 /** The runs in a folder that have left a checkpoint, the newest first. */
-async function newestRuns(parent: string): Promise<ServedRun[]> {
+export async function newestRuns(parent: string): Promise<ServedRun[]> {
   const found: { name: string; path: string; modified: number }[] = [];
   try {
     for await (const { name } of Deno.readDir(parent)) {
       const run = await RunFolder.find(`${parent}/${name}`);
-      if (!run) continue;
-      const { mtime } = await Deno.stat(`${run.path}/${MODEL}`);
-      found.push({ name, path: run.path, modified: mtime?.getTime() ?? 0 });
+      const model = run && await Deno.stat(`${run.path}/${MODEL}`).catch(() => undefined); // gone since
+      if (!model) continue;
+      found.push({ name, path: run.path, modified: model.mtime?.getTime() ?? 0 });
     }
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;

@@ -132,9 +132,9 @@ export async function main(args: string[]): Promise<number> {
     await useRemembered(gpu, flags);
     const net = await createNetwork(gpu, job.run, data);
     const folder = await job.folder();
+    const interrupts = await watchInterrupts(); // before there is anything to be interrupted
     console.log(line); // and nothing before: what is wrong is said in one line
     if (job.scaled) console.log(job.scaled);
-    const interrupts = await watchInterrupts();
     const command = resumeCommand(folder, job.data);
     const record = await trainRun(net, job.run, data, folder, {
       earlier: job.earlier,

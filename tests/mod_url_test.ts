@@ -49,7 +49,7 @@ const program = (origin: string) => `
 `;
 
 /** Of the program, in milliseconds: it takes 3 s with lavapipe. */
-const TIME_LIMIT = 180_000;
+const TIME_LIMIT = 600_000;
 
 const TYPES: Record<string, string> = {
   ".ts": "application/typescript",

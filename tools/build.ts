@@ -1,6 +1,7 @@
 /**
  * Makes the package for browsers and npm: one ES module for each entry of the library with the shaders
- * inside, plain and minified, with source maps, type declarations and a `package.json`.
+ * inside, plain and minified, with source maps, type declarations and a `package.json`. Beside it, and
+ * not part of the package, `page/` is the page as plain files, for any web server.
  *
  *     deno task build [folder]
  *
@@ -12,6 +13,7 @@
 import * as esbuild from "esbuild";
 import { basename, dirname, join } from "node:path";
 import config from "../deno.json" with { type: "json" };
+import { bundlePage } from "../web/server/page_bundle.ts";
 import { makeDeclarations } from "./declarations.ts";
 import { packShaders } from "./pack_shaders.ts";
 import { shareLibrary } from "./share_library.ts";
@@ -35,48 +37,112 @@ export interface BuiltFile {
   gzipBytes: number;
 }
 
+/** What a build wrote: paths with hashes of what was in them. Not part of the package. */
+const LIST = ".dvn-build.json";
+
 /**
- * Writes the package into a folder, made new; an earlier build in it is removed.
+ * Writes the package into a folder, in the place of an earlier build.
  *
  * @returns Its modules with their sizes.
- * @throws {Error} If the library is larger than the limit, or does not compile, or something else is in
- *   the folder.
+ * @throws {Error} If the library is larger than the limit, or does not compile, or the folder holds
+ *   anything that no build wrote. The folder is as it was then.
  */
 export async function build(folder: string): Promise<BuiltFile[]> {
-  await clear(folder);
+  const earlier = await earlierBuild(folder);
+  const files = await makeFiles();
+  for (const path of earlier) await Deno.remove(join(folder, path));
+  const list: Record<string, string> = {};
+  for (const [path, bytes] of files) list[path] = await hash(bytes);
+  await Deno.mkdir(folder, { recursive: true });
+  // First, so that after a build that was broken off the next one knows what is its own.
+  await Deno.writeTextFile(join(folder, LIST), JSON.stringify(list, undefined, 2) + "\n");
+  for (const [path, bytes] of files) {
+    await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
+    await Deno.writeFile(join(folder, path), bytes);
+  }
+  return await measure(files);
+}
+
+/**
+ * Finds the files of an earlier build.
+ *
+ * @throws {Error} If the folder holds anything else, be it a file of the build's that was changed since.
+ */
+async function earlierBuild(folder: string): Promise<string[]> {
+  const list = await readList(folder);
+  const paths: string[] = [];
+  for await (const { path, isFile } of walk(folder)) {
+    const file = join(folder, path);
+    if (path !== LIST && !(isFile && list[path] === await hash(await Deno.readFile(file)))) {
+      throw new Error(
+        `${folder} holds what no build wrote, or what was changed since, such as ${path}; ` +
+          "remove it, or name another folder",
+      );
+    }
+    paths.push(path);
+  }
+  return paths;
+}
+
+async function readList(folder: string): Promise<Record<string, string>> {
+  try {
+    return JSON.parse(await Deno.readTextFile(join(folder, LIST)));
+  } catch {
+    return {}; // so nothing in the folder is known to be ours
+  }
+}
+
+/** All that lies below a folder, which need not be there; links are not followed. */
+async function* walk(
+  folder: string,
+  within = "",
+): AsyncGenerator<{ path: string; isFile: boolean }> {
+  try {
+    for await (const { name, isDirectory, isFile } of Deno.readDir(join(folder, within))) {
+      const path = within + name;
+      if (isDirectory) yield* walk(folder, `${path}/`);
+      else yield { path, isFile };
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+  }
+}
+
+async function hash(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
+}
+
+/** The package's files, by path. */
+async function makeFiles(): Promise<Map<string, Uint8Array<ArrayBuffer>>> {
+  const files = new Map<string, Uint8Array<ArrayBuffer>>();
+  const add = (path: string, text: string) => files.set(path, new TextEncoder().encode(text));
   const declarations = await makeDeclarations(ENTRIES.map(({ source }) => source));
   try {
-    for (const entry of ENTRIES) {
-      await bundle(folder, entry, false);
-      await bundle(folder, entry, true);
-    }
-    for (const [source, name] of Object.entries(LATE)) {
-      await bundle(folder, { source: `datasets/${source}`, name }, false);
+    const late = Object.entries(LATE).map(([source, name]) => (
+      { source: `datasets/${source}`, name, minify: false }
+    ));
+    const bundles = ENTRIES.flatMap((entry) => [
+      { ...entry, minify: false },
+      { ...entry, minify: true },
+    ]);
+    for (const each of [...bundles, ...late]) {
+      for (const { path, contents } of await bundle(each)) {
+        files.set(basename(path), contents as Uint8Array<ArrayBuffer>);
+      }
     }
   } finally {
     await esbuild.stop();
   }
-  const texts = new Map([...declarations].map(([path, text]) => [`types/${path}`, text]));
-  for (const { name, source } of ENTRIES) texts.set(`${name}.d.ts`, entryDeclaration(source));
-  texts.set("package.json", JSON.stringify(packageJson(), undefined, 2) + "\n");
+  for (const [path, text] of declarations) add(`types/${path}`, text);
+  for (const { name, source } of ENTRIES) add(`${name}.d.ts`, entryDeclaration(source));
+  add("package.json", JSON.stringify(packageJson(), undefined, 2) + "\n");
   for (const name of ["README.md", "LICENSE"]) {
-    texts.set(name, await Deno.readTextFile(join(ROOT, name)));
+    files.set(name, await Deno.readFile(join(ROOT, name)));
   }
-  for (const [path, text] of texts) {
-    await Deno.mkdir(dirname(join(folder, path)), { recursive: true });
-    await Deno.writeTextFile(join(folder, path), text);
-  }
-  return await measure(folder);
-}
-
-/** Makes an empty folder, in the place of an earlier build at most. */
-async function clear(folder: string): Promise<void> {
-  await Deno.mkdir(folder, { recursive: true });
-  const names = (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
-  if (names.length > 0 && !names.includes("dvn.js")) {
-    throw new Error(`${folder} holds other files, such as ${names[0]}; name another folder`);
-  }
-  for (const name of names) await Deno.remove(join(folder, name), { recursive: true });
+  const page = await bundlePage(join(ROOT, "web/page"));
+  page.delete("/"); // the same as /index.html
+  for (const [path, { content }] of page) files.set(`page${path}`, content);
+  return files;
 }
 
 interface Entry {
@@ -104,12 +170,15 @@ const lateImports: esbuild.Plugin = {
   },
 };
 
-async function bundle(folder: string, { name, source }: Entry, minify: boolean): Promise<void> {
+async function bundle(
+  { name, source, minify }: Entry & { minify: boolean },
+): Promise<esbuild.OutputFile[]> {
   const ending = minify ? ".min" : "";
-  const { metafile } = await esbuild.build({
+  const { metafile, outputFiles } = await esbuild.build({
     absWorkingDir: ROOT,
     entryPoints: { [name + ending]: source },
-    outdir: folder,
+    outdir: "dist",
+    write: false,
     bundle: true,
     minify,
     inject: minify ? [join(ROOT, "tools/short_globals.js")] : [],
@@ -135,6 +204,7 @@ async function bundle(folder: string, { name, source }: Entry, minify: boolean):
         largest.join("\n"),
     );
   }
+  return outputFiles;
 }
 
 function entryDeclaration(source: string): string {
@@ -168,16 +238,14 @@ function packageJson() {
   };
 }
 
-async function measure(folder: string): Promise<BuiltFile[]> {
-  const files: BuiltFile[] = [];
-  for await (const { name } of Deno.readDir(folder)) {
-    if (!name.endsWith(".js")) continue;
-    const contents = await Deno.readFile(join(folder, name));
+async function measure(files: Map<string, Uint8Array<ArrayBuffer>>): Promise<BuiltFile[]> {
+  const modules = [...files].filter(([path]) => /^[^/]+\.js$/.test(path));
+  const sizes = modules.map(async ([name, contents]) => {
     const gzipped = new Blob([contents]).stream().pipeThrough(new CompressionStream("gzip"));
     const gzipBytes = (await new Response(gzipped).arrayBuffer()).byteLength;
-    files.push({ name, bytes: contents.length, gzipBytes });
-  }
-  return files.sort((a, b) => a.name.localeCompare(b.name));
+    return { name, bytes: contents.length, gzipBytes };
+  });
+  return (await Promise.all(sizes)).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 if (import.meta.main) {

@@ -38,7 +38,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ...Object.fromEntries(ENTRIES.map((entry) => [entry, FOLDERS])),
   cli: [...FOLDERS, ...ENTRIES, "web/server"],
   web: ENTRIES,
-  "web/server": [...ENTRIES, "tools"],
+  "web/server": ENTRIES,
 };
 const LIBRARY = new Set([...FOLDERS, ...ENTRIES]);
 const PORTABLE = /^(\.\.?\/|npm:(@[^/@]+\/)?[^/@]+@\d+\.\d+\.\d+)/;

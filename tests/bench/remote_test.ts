@@ -44,7 +44,7 @@ Deno.test("a remote job does what it is asked, as often", async () => {
   assertEquals(remote.about, ABOUT);
   const job = (await remote.prepare({ op: "matmul", size: 8 }))!;
   const ms = await job.run(5);
-  assertEquals(ms >= 0 && ms < 1000, true);
+  assertEquals(ms >= 0, true);
   assertEquals(await job.check(), 5);
   assertEquals(await job.loss(), null);
   assertEquals(await job.facts(), null);

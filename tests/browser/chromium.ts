@@ -50,7 +50,7 @@ export function launchChromium(
   return chromium.launch({
     executablePath,
     env,
-    timeout: 60_000,
+    timeout: 180_000,
     // Playwright itself turns off the sandbox, which root in a container cannot have, and all that
     // would speak to the network.
     args: [

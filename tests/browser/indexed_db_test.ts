@@ -51,6 +51,7 @@ Deno.test({
       const context = await browser.newContext();
       const open = async () => {
         const page = await context.newPage();
+        page.setDefaultTimeout(180_000);
         await page.goto(`http://127.0.0.1:${server.addr.port}/`);
         await page.waitForFunction(() => "choices" in globalThis);
         return {

@@ -1,7 +1,7 @@
 import { launchChromium } from "./chromium.ts";
 
 /** Of one page, in milliseconds; SwiftShader takes seconds on two idle cores. */
-const PAGE_LIMIT = 180_000;
+const PAGE_LIMIT = 600_000;
 
 /**
  * Opens a page in headless Chromium and waits until it calls `report(result)`.
@@ -18,11 +18,12 @@ export async function openPage<Result>(executablePath: string, url: string): Pro
   const timer = setTimeout(() => fail(`no report after ${PAGE_LIMIT / 1000} s`), PAGE_LIMIT);
   try {
     const page = await browser.newPage();
+    page.setDefaultTimeout(PAGE_LIMIT);
     page.on("pageerror", (error) => fail(`${error.stack}`));
     page.on("crash", () => fail("the page crashed"));
     page.on("console", (message) => fail(`console ${message.type()}: ${message.text()}`));
     await page.exposeFunction("report", reported.resolve);
-    const [result] = await Promise.all([reported.promise, page.goto(url)]);
+    const [result] = await Promise.all([reported.promise, page.goto(url, { waitUntil: "commit" })]);
     return result;
   } finally {
     clearTimeout(timer);

@@ -15,43 +15,81 @@ export interface Answer {
   content?: Uint8Array<ArrayBuffer>;
 }
 
+/** Of a request or an answer: the end of what comes before the body. */
+const END = "\r\n\r\n";
+
 export class ArchiveServer implements AsyncDisposable {
   /** The Range header of each request so far. */
   readonly ranges: (string | null)[] = [];
-  readonly #server: Deno.HttpServer<Deno.NetAddr>;
-  readonly #hanging = new Set<() => void>();
+  readonly #listener = Deno.listen({ port: 0, hostname: "127.0.0.1" });
+  readonly #over = Promise.withResolvers<void>();
+  readonly #connections: Promise<void>[] = [];
 
   /** @param answers For the first requests, in order; later ones are answered as by a good server. */
   constructor(
     readonly content: Uint8Array<ArrayBuffer>,
     readonly answers: Answer[] = [],
   ) {
-    this.#server = Deno.serve(
-      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-      (request) => this.#answer(request, answers.shift() ?? {}),
-    );
+    this.#accept();
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#server.addr.port}/archive`;
+    return `http://127.0.0.1:${this.#listener.addr.port}/archive`;
   }
 
   async [Symbol.asyncDispose]() {
-    for (const end of this.#hanging) end();
-    await this.#server.shutdown();
+    this.#listener.close();
+    this.#over.resolve();
+    await Promise.all(this.#connections);
   }
 
-  #answer(request: Request, answer: Answer): Response {
-    const range = request.headers.get("range");
+  async #accept(): Promise<void> {
+    for await (const connection of this.#listener) {
+      const serving = this.#serve(connection)
+        .catch(() => {}) // the client has hung up
+        .finally(() => connection.close());
+      this.#connections.push(serving);
+    }
+  }
+
+  /** Answers one request; by sockets, since only they tell that all that was sent has gone out. */
+  async #serve(connection: Deno.TcpConn): Promise<void> {
+    const decoder = new TextDecoder();
+    const chunk = new Uint8Array(1 << 12);
+    let request = "";
+    while (!request.includes(END)) {
+      const count = await connection.read(chunk);
+      if (count === null) return;
+      request += decoder.decode(chunk.subarray(0, count));
+    }
+    const range = /^range: *(.*)\r$/im.exec(request)?.[1] ?? null;
     this.ranges.push(range);
-    if (answer.response) return answer.response;
+    const answer = this.answers.shift() ?? {};
+    const { status, statusText, headers, body } = this.#answer(range, answer);
+    const lines = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join("");
+    const head = `HTTP/1.1 ${status} ${statusText}\r\n${lines}connection: close${END}`;
+    const sent = body.subarray(0, answer.breakAfter ?? answer.hangAfter);
+    await sendAll(connection, new TextEncoder().encode(head));
+    await sendAll(connection, sent);
+    if (answer.hangAfter !== undefined) await this.#over.promise;
+    // Not a reset, which would throw away what has not been read yet: the end comes after it.
+    await connection.closeWrite();
+    while (await connection.read(chunk) !== null);
+  }
+
+  #answer(range: string | null, answer: Answer) {
+    const { response } = answer;
+    if (response) {
+      const { status, statusText, headers } = response;
+      return { status, statusText, headers, body: new Uint8Array(0) };
+    }
     const content = answer.content ?? this.content;
     const start = range && !answer.ignoreRange ? Number(/^bytes=(\d+)-$/.exec(range)![1]) : 0;
-    if (start > 0 && start >= content.length) {
-      return new Response(null, { status: 416 });
-    }
     const body = content.subarray(start);
     const headers = new Headers({ "content-length": `${body.length}` });
+    if (start > 0 && start >= content.length) {
+      return { status: 416, statusText: "Range Not Satisfiable", headers, body };
+    }
     if (start > 0) {
       const last = content.length - 1;
       headers.set("content-range", `bytes ${start}-${last}/${content.length}`);
@@ -60,32 +98,14 @@ export class ArchiveServer implements AsyncDisposable {
       if (value === null) headers.delete(name);
       else headers.set(name, value);
     }
-    return new Response(this.#stream(body, answer), {
-      status: start > 0 ? 206 : 200,
-      headers,
-    });
+    return start > 0
+      ? { status: 206, statusText: "Partial Content", headers, body }
+      : { status: 200, statusText: "OK", headers, body };
   }
+}
 
-  #stream(
-    body: Uint8Array<ArrayBuffer>,
-    { breakAfter, hangAfter }: Answer,
-  ): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const end = breakAfter ?? hangAfter ?? body.length;
-    return new ReadableStream({
-      start: async (controller) => {
-        if (end > 0) controller.enqueue(body.subarray(0, end));
-        if (hangAfter !== undefined) {
-          await new Promise<void>((end) => this.#hanging.add(end));
-        } else if (breakAfter !== undefined) {
-          // Once what was sent has arrived, which a reset would throw away.
-          await new Promise((resolve) => setTimeout(resolve, 50));
-        }
-        try {
-          controller.close(); // short of its content-length, it breaks the connection
-        } catch { /* the client has gone */ }
-      },
-    });
-  }
+async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await connection.write(bytes.subarray(done));
 }
 
 /** Bytes that do not compress. */

@@ -14,6 +14,7 @@ import { DownloadError } from "../../cli/download.ts";
 import { obtain, type ObtainOptions } from "../../cli/obtain.ts";
 import type { Archive } from "../../datasets/archives.ts";
 import { type Answer, ArchiveServer, sampleBytes } from "./archive_server.ts";
+import { pressCtrlC } from "./press_ctrl_c.ts";
 import { cifar10Members, inTemporaryFolder, published, tarGzip, tree, zip } from "./archives.ts";
 
 const MEMBERS = { "set/a.txt": "first", "set/b/c.txt": "second" };
@@ -307,10 +308,12 @@ Deno.test("data: Ctrl-C leaves a part, and the same command goes on from there",
       const args = ["cifar-10", "--dir", path, "--url", server.url];
       const child = command(...args).spawn();
       const output = child.output();
-      while (
-        (await Deno.stat(part).catch(() => ({ size: -1 }))).size < size
-      ) await new Promise((resolve) => setTimeout(resolve, 20));
-      child.kill("SIGINT");
+      let ended = false;
+      child.status.then(() => ended = true);
+      while (!ended && (await Deno.stat(part).catch(() => ({ size: -1 }))).size < size) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      pressCtrlC(child);
       const { code, stdout, stderr } = await output;
       const text = new TextDecoder().decode(stderr);
       assertEquals([code, stdout.length], [130, 0], text);

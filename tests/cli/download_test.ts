@@ -182,10 +182,23 @@ Deno.test("download() tries a busy server again, and a wrong address once", asyn
 
 Deno.test("download() leaves a connection on which nothing comes", async () => {
   const { file, lines, ranges } = await attempt([{ hangAfter: 20_000 }], {
-    stallMs: 200,
+    stallMs: 1000,
   });
   assertEquals(ranges, [null, "bytes=20000-"]);
-  assertEquals(lines, ["nothing came for 0.2 s; trying again in 1 s"]);
+  assertEquals(lines, ["nothing came for 1 s; trying again in 1 s"]);
+  assertEquals(file, CONTENT);
+});
+
+Deno.test("download() does not take a thread that was kept from running for a connection that was", async () => {
+  const block = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1500);
+  const answer: Answer = {
+    get headers() { // while the request waits for its answer
+      block();
+      return {};
+    },
+  };
+  const { file, lines, ranges } = await attempt([answer], { stallMs: 1000 });
+  assertEquals([lines, ranges], [[], [null]]);
   assertEquals(file, CONTENT);
 });
 

@@ -280,13 +280,13 @@ Deno.test("a request that stalls is made again", async () => {
       return new Response(body, init);
     },
   });
-  const streaming = await openStreaming(server.url, "a", { ...options, stallTimeout: 1000 });
+  using _ = { [Symbol.dispose]: () => over.resolve() }; // or the server would wait for it
+  const streaming = await openStreaming(server.url, "a", { ...options, stallTimeout: 3000 });
   await streaming.ready(2);
   assertEquals(server.asked[2], server.asked[1]);
   const again = server.asked.filter(([, last]) => last === server.asked[4]![1]);
   assertEquals(again.at(-1)![0], again[0]![0] + 4);
   streaming.destroy();
-  over.resolve();
 });
 
 // deno-lint-ignore no-explicit-any
@@ -524,7 +524,7 @@ Deno.test("abort and destroy() end the download, and all memory comes back", asy
   for (let tries = 0; gpu.bytesHeld > before && tries < 1000; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  assertEquals(gpu.bytesHeld, before);
+  assert(gpu.bytesHeld <= before, `${gpu.bytesHeld} bytes, ${before} before`); // or less, by earlier tests
 });
 
 Deno.test("without a Gpu one is opened, and goes with the network", async () => {

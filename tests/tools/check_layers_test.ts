@@ -30,8 +30,8 @@ Deno.test("check_layers passes a tree that keeps the rules", async () => {
     "web/page.ts": `import { text } from "../mod.ts";\nconsole.log(text);`,
     "cli/train.ts": `import { text } from "../dvn/net.ts";\nconsole.log(text, Deno.args);`,
     "cli/serve.ts": `import "../web/server/server.ts";`,
-    "web/server/server.ts": `import "../../mod.ts";\nimport "../../tools/bundle.ts";`,
-    "tools/bundle.ts": "",
+    "web/server/server.ts": `import "../../mod.ts";`,
+    "tools/build.ts": `import "../web/server/server.ts";`,
     "tests/net_test.ts":
       `import "../web/page.ts";\nimport "../cli/train.ts";\nimport "fast-check";`,
   });
@@ -70,9 +70,9 @@ Deno.test("check_layers names each import against the layers", async () => {
     "web/page.ts:2: imports nn/g.ts, but web may import only itself and mod.ts, " +
     "paper.ts, datasets.ts, files.ts, tuning.ts",
     "web/server/server.ts:1: imports web/chart.ts, but web/server may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, files.ts, tuning.ts, tools",
+    "paper.ts, datasets.ts, files.ts, tuning.ts",
     "web/server/server.ts:2: imports cli/args.ts, but web/server may import only itself and mod.ts, " +
-    "paper.ts, datasets.ts, files.ts, tuning.ts, tools",
+    "paper.ts, datasets.ts, files.ts, tuning.ts",
   ]);
 });
 

@@ -14,7 +14,7 @@ import { findChromium, launchChromium } from "../browser/chromium.ts";
 import { testGpu } from "../gpu.ts";
 
 /** A software adapter on a busy machine compiles for long. */
-const PATIENCE = 180_000;
+const PATIENCE = 600_000;
 
 /** As it is before an adapter for Deno alone is prepared. */
 const environment = Deno.env.toObject();
@@ -241,9 +241,10 @@ pageTest("trains, pauses, resumes and stops, and gives what it made", async (pag
   assertEquals(still.metadata.step, whole.metadata.step);
 
   const delays = await page.evaluate(() => (globalThis as unknown as Delays).delays);
-  // Not the longest: a busy machine may leave the browser waiting.
-  const most = delays.sort((a, b) => a - b)[Math.floor(0.95 * delays.length)]!;
-  assert(most < 250, `the page took ${most} ms to come to what was due 20 ms later`);
+  // A busy machine may leave the browser waiting now and then; a page that trains itself is always late.
+  const sum = (times: number[]) => times.reduce((total, each) => total + each, 0);
+  const late = sum(delays.filter((each) => each > 250)) / sum(delays);
+  assert(late < 0.5, `${(100 * late).toFixed()} % of the time the page was late by 0.2 s and more`);
 });
 
 pageTest(

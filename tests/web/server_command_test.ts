@@ -1,8 +1,10 @@
 /** `deno task serve` from end to end, in a process of its own; and the bundle that it makes. */
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { dirname, join } from "node:path";
+import { newestRuns } from "../../cli/serve.ts";
 import { bundlePage } from "../../web/server/page_bundle.ts";
-import { image, makeRun, picture, post } from "./server_setup.ts";
+import { pressCtrlC } from "../cli/press_ctrl_c.ts";
+import { image, makeRun, picture, post, raw } from "./server_setup.ts";
 
 const SCRIPT = join(import.meta.dirname!, "../../cli/serve.ts");
 
@@ -35,7 +37,7 @@ async function serving(
     }
     await test(url, printed, Number(new URL(url).port));
   } finally {
-    child.kill("SIGINT");
+    pressCtrlC(child);
   }
   const { code } = await child.status;
   await reader.cancel();
@@ -106,10 +108,58 @@ Deno.test("serve: without a RUN the newest in runs/, or the page alone", async (
       printed,
       new RegExp(`^Serving the page and the newest of runs/: ${names.join(", ")}\\. Ctrl-C stops`),
     );
-    const runs = await (await fetch(`${url.replace("0.0.0.0", "127.0.0.1")}runs`)).json();
+    // Where a browser on this machine opens it, with WebGPU; and what others lack.
+    assertMatch(
+      printed,
+      /\nEveryone .* WebGPU through https alone\.\nhttp:\/\/127\.0\.0\.1:\d+\/\n$/,
+    );
+    const runs = await (await fetch(`${url}runs`)).json();
     assertEquals(runs.map(({ name }: { name: string }) => name), names);
   });
   assertEquals(second.code, 0);
+});
+
+Deno.test("serve: a run that goes while the runs are listed hides no other", async () => {
+  const folder = await Deno.makeTempDir();
+  for (const name of ["a", "b", "c"]) {
+    await Deno.mkdir(join(folder, name));
+    for (const file of ["scenario.json", "results.jsonl", "model.safetensors"]) {
+      await Deno.writeTextFile(join(folder, name, file), "");
+    }
+  }
+  const { stat } = Deno;
+  const seen = new Set<string>();
+  let gone: string | undefined;
+  // The first model that is looked at twice is gone the second time.
+  Deno.stat = (path) => {
+    const model = `${path}`;
+    if (model.endsWith("model.safetensors") && seen.has(model)) gone ??= model;
+    seen.add(model);
+    return model === gone ? Promise.reject(new Deno.errors.NotFound()) : stat(path);
+  };
+  try {
+    const names = (await newestRuns(folder)).map(({ name }) => name);
+    assertEquals(names.sort(), ["a", "b", "c"].filter((name) => !gone!.includes(`/${name}/`)));
+  } finally {
+    Deno.stat = stat;
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("serve: another address of this machine alone answers to its own name as well", {
+  ignore: Deno.build.os === "darwin", // which has 127.0.0.1 alone
+}, async () => {
+  const { code } = await serving(["--host", "127.0.0.2"], undefined, async (url, printed, port) => {
+    assertEquals(printed.split("\n").slice(1), [`http://127.0.0.2:${port}/`, ""]);
+    const ask = async (host: string) => {
+      const request = `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+      return Number((await raw(port, request, { hostname: "127.0.0.2" })).split(" ")[1]);
+    };
+    assertEquals(await ask(new URL(url).host), 200);
+    assertEquals(await ask("localhost"), 200);
+    assertEquals(await ask("evil.example"), 403);
+  });
+  assertEquals(code, 0);
 });
 
 Deno.test("serve: a wrong flag, folder or port is one line and exit code 2; --help helps", async () => {
@@ -142,7 +192,15 @@ Deno.test("serve: a wrong flag, folder or port is one line and exit code 2; --he
   const { code, stdout } = await command(["--help"]).output();
   const help = new TextDecoder().decode(stdout);
   assertEquals(code, 0);
-  for (const word of ["--host NAME", "--port N", "POST /predict", "deno task serve [RUN ...]"]) {
+  for (
+    const word of [
+      "--host NAME",
+      "https proxy",
+      "--port N",
+      "POST /predict",
+      "deno task serve [RUN ...]",
+    ]
+  ) {
     assert(help.includes(word), word);
   }
 });
@@ -194,4 +252,12 @@ Deno.test("bundlePage(): an error in the sources is told with its place", async 
     Error,
   );
   assertMatch(error.message, /late\.ts:1:6: ERROR: Expected identifier but found "="/);
+});
+
+Deno.test("bundlePage(): the page imports no package", async () => {
+  const error = await assertRejects(
+    () => bundle({ ...SMALL_PAGE, "late.ts": `import "npm:wgpu-matrix@3.4.2";` }),
+    Error,
+  );
+  assertMatch(error.message, /late\.ts:1:7: ERROR: Could not resolve "npm:wgpu-matrix@3.4.2"/);
 });

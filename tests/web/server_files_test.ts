@@ -230,7 +230,7 @@ Deno.test("no path leads out of the page and the runs' three files", async () =>
   for (
     const garbage of ["\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01\x02\x00", "{}\n", "\0".repeat(9)]
   ) {
-    const answer = await raw(server.port, garbage, 500).catch(() => "");
+    const answer = await raw(server.port, garbage, { milliseconds: 500 }).catch(() => "");
     assert(answer === "" || answer.startsWith("HTTP/1.1 400"), answer);
   }
   const [{ files }] = await (await fetch(`${server.url}runs`)).json();
@@ -249,4 +249,9 @@ Deno.test("other names than this machine's own are refused, unless it serves oth
   assertMatch(refused, /not to evil.example; start it with --host to serve others/);
   await using open = serve([]);
   assertMatch(await ask(open.port, "name.example"), /^HTTP\/1.1 200 /);
+  for (const { port } of [local, open]) {
+    for (const host of ["[", "a b", "127.0.0.1:99999", "x:y", "%", "<>"]) {
+      assertMatch(await ask(port, host), /^HTTP\/1.1 400 [^]*"code":"bad_address"/, host);
+    }
+  }
 });

@@ -76,7 +76,7 @@ export function serve(runs: ServedRun[], options: Partial<ServerOptions> = {}): 
     url: server.url,
     port: Number(new URL(server.url).port),
     async [Symbol.asyncDispose]() {
-      await server.close(200);
+      await server.close(10_000); // nothing is left open on purpose
       if (faults.length > 0) throw new Error(`the server failed:\n${faults.join("\n")}`);
     },
   };
@@ -89,18 +89,20 @@ export function serve(runs: ServedRun[], options: Partial<ServerOptions> = {}): 
  */
 export async function raw(
   port: number,
-  request: string | Uint8Array,
-  milliseconds = 20_000,
+  request: string | Uint8Array<ArrayBuffer>,
+  { milliseconds = 60_000, hostname = "127.0.0.1" } = {},
 ): Promise<string> {
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  const connection = await Deno.connect({ hostname, port });
   const timer = setTimeout(() => connection.close(), milliseconds);
+  const bytes = typeof request === "string" ? new TextEncoder().encode(request) : request;
+  // The answer may come, and the server hang up, before all is sent.
+  const sent = sendAll(connection, bytes).catch(() => {});
   try {
-    const bytes = typeof request === "string" ? new TextEncoder().encode(request) : request;
-    await connection.write(bytes);
     let text = "";
     const decoder = new TextDecoder();
-    for await (const chunk of connection.readable) {
-      text += decoder.decode(chunk, { stream: true });
+    const chunk = new Uint8Array(1 << 16);
+    for (let count; (count = await connection.read(chunk)) !== null;) {
+      text += decoder.decode(chunk.subarray(0, count), { stream: true });
       const [, length, body] = /\r\ncontent-length: (\d+)\r\n[^]*?\r\n\r\n([^]*)$/i.exec(text) ??
         [];
       if (length !== undefined && body!.length >= Number(length)) break;
@@ -116,7 +118,13 @@ export async function raw(
     try {
       connection.close();
     } catch { /* closed already */ }
+    await sent;
   }
+}
+
+/** Writes all of it; one call may take a part alone, where buffers are small. */
+async function sendAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await connection.write(bytes.subarray(done));
 }
 
 export interface PredictRequest {

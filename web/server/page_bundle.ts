@@ -1,6 +1,5 @@
 import * as esbuild from "esbuild";
 import { extname, join, relative } from "node:path";
-import { denoPackages } from "../../tools/esbuild_plugin.ts";
 
 /** A file of the page, in memory. */
 export interface PageFile {
@@ -30,7 +29,7 @@ const TYPES: Readonly<Record<string, string>> = {
  *
  * @param folder Holds index.html, style.css, the entries main.ts and worker.ts, and static/.
  * @returns By path: "/", "/style.css", "/main.js", "/worker.js", "/static/..." and what these import.
- * @throws {Error} If the sources do not compile; esbuild says where.
+ * @throws {Error} If the sources do not compile, or import a package; esbuild says where.
  */
 export async function bundlePage(folder: string): Promise<Map<string, PageFile>> {
   const files = new Map<string, PageFile>();
@@ -39,10 +38,9 @@ export async function bundlePage(folder: string): Promise<Map<string, PageFile>>
     const type = TYPES[extname(path)] ?? "application/octet-stream";
     files.set(path, { content, type, etag: `"${hash.toHex().slice(0, 32)}"` });
   };
-  const entries = ["main.ts", "worker.ts"].map((name) => join(folder, name));
   try {
     const { outputFiles } = await esbuild.build({
-      entryPoints: entries,
+      entryPoints: ["main.ts", "worker.ts"].map((name) => join(folder, name)),
       outdir: "/",
       write: false,
       bundle: true,
@@ -53,7 +51,6 @@ export async function bundlePage(folder: string): Promise<Map<string, PageFile>>
       format: "esm",
       platform: "browser",
       logLevel: "silent", // the error says it
-      plugins: [denoPackages(entries)],
     });
     for (const { path, contents } of outputFiles) {
       await add(path, contents as Uint8Array<ArrayBuffer>);

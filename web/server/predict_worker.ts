@@ -65,16 +65,28 @@ async function perform(job: Job): Promise<Outcome> {
   return { kind: "done", probabilities, milliseconds: performance.now() - start };
 }
 
+/** That the device was lost, if it was: promises of a lost one fail in many ways. */
+async function lossBehind(error: unknown): Promise<DeviceLostError | undefined> {
+  await new Promise((resolve) => setTimeout(resolve)); // the news may come a turn later
+  try {
+    (await gpu)?.check();
+  } catch (fault) {
+    error = fault;
+  }
+  return error instanceof DeviceLostError ? error : undefined;
+}
+
 async function answer(job: Job): Promise<Outcome> {
   try {
     return await perform(job);
   } catch (error) {
-    const { message } = error as Error;
-    if (error instanceof DeviceLostError) {
+    const loss = await lossBehind(error);
+    if (loss) {
       gpu = undefined;
       networks.clear(); // gone with the device
-      return { kind: "lost", code: "device_lost", message };
+      return { kind: "lost", code: "device_lost", message: loss.message };
     }
+    const { message } = error as Error;
     const code = error instanceof AdapterError
       ? "no_adapter"
       : error instanceof OutOfMemoryError

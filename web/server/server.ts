@@ -24,6 +24,9 @@ export interface ServerOptions {
 /** The names of this machine to itself. */
 export const LOOPBACK: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
+/** What this machine reaches itself by where all its addresses are listened at. */
+const OWN_NAMES: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
+
 /** For all answers. The page runs its own scripts and workers, and asks this server alone. */
 const SECURITY = {
   "content-security-policy": "default-src 'none'; script-src 'self'; worker-src 'self'; " +
@@ -58,7 +61,7 @@ export function makeHandler(options: ServerOptions): (request: Request) => Promi
 
 async function route(request: Request, options: ServerOptions): Promise<Response> {
   const { page, runs, predictor, hosts } = options;
-  const { pathname, hostname } = new URL(request.url);
+  const { pathname, hostname } = addressOf(request);
   // A page of another site can have its own name lead here, and then read what it finds.
   if (hosts && !hosts.includes(hostname)) {
     const message =
@@ -90,7 +93,7 @@ async function route(request: Request, options: ServerOptions): Promise<Response
     }
     return await serveRunFile(request, run, fileName);
   }
-  const file = page.get(pathname === "/index.html" ? "/" : pathname);
+  const file = page.get(pathname);
   if (!file) throw notFound("there is no such file");
   const { content, type, etag } = file;
   const headers = { "cache-control": "no-cache", "content-type": type, etag };
@@ -98,6 +101,13 @@ async function route(request: Request, options: ServerOptions): Promise<Response
   return new Response(request.method === "HEAD" ? null : content, {
     headers: { ...headers, "content-length": `${content.length}` },
   });
+}
+
+/** @throws {HttpError} 400 if the request, its Host above all, names no address. */
+function addressOf({ url }: Request): URL {
+  const address = URL.parse(url);
+  if (address) return address;
+  throw new HttpError(400, "bad_address", "the request's Host and path are no address");
 }
 
 /** @throws {HttpError} 405 if the request's method is none of these. */
@@ -118,7 +128,7 @@ function decode(part: string): string {
 
 /** A server that listens. */
 export interface RunningServer {
-  /** Such as "http://127.0.0.1:8000/". */
+  /** Such as "http://127.0.0.1:8000/": as a browser on this machine opens it. */
   url: string;
   /** Lets requests under way end, for so many milliseconds at most. */
   close(grace?: number): Promise<void>;
@@ -141,7 +151,8 @@ export function startServer(
     (request) => handle(request),
   );
   const { addr } = server;
-  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
+  const name = OWN_NAMES[addr.hostname] ?? addr.hostname;
+  const host = name.includes(":") ? `[${name}]` : name;
   return {
     url: `http://${host}:${addr.port}/`,
     async close(grace = 2000) {
