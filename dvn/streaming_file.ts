@@ -56,6 +56,9 @@ interface Attempt {
   alive: () => void;
 }
 
+/** In which nothing comes, one after another, until a request has failed. */
+const STALL_TICKS = 10;
+
 /** Statuses that may be gone at the next try. */
 const PASSING = new Set([408, 425, 429, 500, 502, 503, 504]);
 
@@ -197,14 +200,17 @@ export class StreamingFile {
     for (let attempt = 0;; attempt++) {
       signal?.throwIfAborted();
       const stalled = new AbortController();
-      let timer: ReturnType<typeof setTimeout> | undefined;
+      // In ticks: however long this thread is kept from running, by compiling for example, that is
+      // one, and what has come meanwhile is handled before the next.
+      let ticks = 0;
+      const timer = setInterval(() => {
+        if (++ticks < STALL_TICKS) return;
+        stalled.abort(new Error(`nothing came for ${stallTimeout / 1000} s`));
+      }, stallTimeout / STALL_TICKS);
       const alive = () => {
-        clearTimeout(timer);
-        const reason = new Error(`nothing came for ${stallTimeout / 1000} s`);
-        timer = setTimeout(() => stalled.abort(reason), stallTimeout);
+        ticks = 0;
       };
       const either = AbortSignal.any(signal ? [signal, stalled.signal] : [stalled.signal]);
-      alive();
       try {
         return await work({ signal: either, alive });
       } catch (error) {
@@ -214,7 +220,7 @@ export class StreamingFile {
         if (!passing || attempt >= retries) throw error;
         await pause(retryDelay * 2 ** attempt, signal);
       } finally {
-        clearTimeout(timer);
+        clearInterval(timer);
       }
     }
   }
@@ -250,5 +256,6 @@ function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
       resolve();
     }, milliseconds);
     signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop();
   });
 }
