@@ -38,11 +38,7 @@ type Force = typeof FORCES[number];
 
 const FORCES = ["embedded", "system"] as const;
 const BACKENDS = "DENO_WEBGPU_BACKEND";
-const FEATURES: readonly GPUFeatureName[] = [
-  "timestamp-query",
-  "shader-f16",
-  "subgroups",
-];
+const FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 
 /**
  * Chooses and loads the driver. Call it once, before anything else requests an adapter: the first

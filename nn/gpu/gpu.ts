@@ -36,11 +36,7 @@ export interface GpuOptions {
 const RAISED_LIMITS = ["maxBufferSize", "maxStorageBufferBindingSize"] as const;
 
 /** Features that are used where the adapter has them. */
-const USED_FEATURES: readonly GPUFeatureName[] = [
-  "timestamp-query",
-  "shader-f16",
-  "subgroups",
-];
+const USED_FEATURES: readonly GPUFeatureName[] = ["timestamp-query", "shader-f16"];
 
 /**
  * A device with what every plan shares: its pipelines, its count of bytes held and its errors.
