@@ -1,8 +1,8 @@
 import { conv2dExtent, type Tile } from "../../shaders/conv2d.ts";
-import { ceilDiv, LANES } from "../../shaders/kernel.ts";
+import { ceilDiv, LANES, type Shape } from "../../shaders/kernel.ts";
 import { lanesOf, type SharedTile } from "../../shaders/shared_tile.ts";
 import type { Teams } from "../../shaders/team.ts";
-import { PLACES, TILE } from "../../shaders/winograd.ts";
+import { PLACES, TILE, tilesOf } from "../../shaders/winograd.ts";
 
 /** What kernels are tuned for; a software adapter that is not known counts as SwiftShader. */
 export type Driver = "gpu" | "lavapipe" | "swiftshader";
@@ -245,14 +245,29 @@ function winogradWeightGradientChoice(
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
 }
 
-/** So many, or as many as can be bound within WebGPU's default limit, 128 MiB. */
+/**
+ * Images of a batch that go through Winograd's tiles at a time: with no more than so many tiles, but at
+ * least those between two places where a binding may begin.
+ *
+ * @param co Channels of the result.
+ */
+export function imagesAtATime([n, h, w, ci]: Shape, co: number, tiles: number): number {
+  // WebGPU binds from multiples of 256 bytes on, 128 numbers of 16 bits. A power of two divides both
+  // numbers of channels if it does this one.
+  let aligned = 1;
+  while (aligned * h! * w! * (ci! | co) % 128) aligned *= 2;
+  const most = Math.floor(tiles / tilesOf([aligned, h!, w!]).known) || 1;
+  return Math.min(n!, aligned * ceilDiv(n!, aligned * ceilDiv(n!, aligned * most)));
+}
+
+/** So many, or as many, by fours, as can be bound within WebGPU's default limit, 128 MiB. */
 function tilesAtATime({ ci, co }: ConvShape, tiles: number): number {
-  return Math.min(tiles, Math.floor(2 ** 27 / (4 * PLACES * Math.max(ci, co))));
+  return Math.min(tiles, 4 * Math.floor(2 ** 27 / 16 / PLACES / Math.max(ci, co)));
 }
 
 /** Tiles of a whole batch. */
 function winogradTilesOf({ n, h, w }: ConvShape): number {
-  return n * ceilDiv(h, TILE) * ceilDiv(w, TILE);
+  return tilesOf([n, h, w]).known;
 }
 
 /**
@@ -343,8 +358,11 @@ function columnsOf(channels: number, most = 4): number {
   return [4, 3, 2].find((count) => count <= most && (channels / 4) % count === 0) ?? 1;
 }
 
-function canBeWinograd({ h, w, kernel, stride, padding }: ConvShape): boolean {
-  return kernel === 3 && stride === 1 && padding === 1 && h >= TILE && w >= TILE;
+function canBeWinograd(shape: ConvShape): boolean {
+  const { n, h, w, ci, co, kernel, stride, padding } = shape;
+  const least = winogradTilesOf({ ...shape, n: imagesAtATime([n, h, w, ci], co, 1) });
+  return kernel === 3 && stride === 1 && padding === 1 && h >= TILE && w >= TILE &&
+    tilesAtATime(shape, least) === least;
 }
 
 /** Register tile of a matrix product with [rows, columns] results. */

@@ -13,10 +13,10 @@ import {
   winogradWeightKernel,
 } from "../../shaders/winograd.ts";
 import type { SharedTile } from "../../shaders/shared_tile.ts";
-import { ceilDiv } from "../../shaders/kernel.ts";
-import type { WinogradChoice } from "../gpu/chooser.ts";
+import { ceilDiv, type Shape } from "../../shaders/kernel.ts";
+import { imagesAtATime, type WinogradChoice } from "../gpu/chooser.ts";
 import type { Tape } from "../tape.ts";
-import { elementBytes, type Tensor } from "../tensor.ts";
+import type { Tensor } from "../tensor.ts";
 
 /**
  * Records a 3x3 convolution with stride 1 and padding 1, or its data gradient, Winograd's way. The
@@ -36,7 +36,7 @@ export function winogradConv2d(
   const [, ci, co] = packed.shape as [number, number, number];
   const { u } = tape.run(winogradWeightKernel, { packed }, { u: [PLACES, ci, co] }, undefined);
   const y = tape.scratch("winograd_output: y", [...x.shape.slice(0, 3), co], tape.mapFormat);
-  for (const [first, count] of imageRanges(x, tiles)) {
+  for (const [first, count] of imageRanges(x.shape, co, tiles)) {
     const part = (map: Tensor) => tape.part(map, first, count);
     const v = transformed(tape, part(x));
     const m = [PLACES, v.shape[1]!, co];
@@ -73,7 +73,7 @@ export function winogradWeightGradient(
   const ci = x.shape[3]!, co = dy.shape[3]!;
   const shape = [PLACES, ci, co];
   const partial = tape.scratch("winograd_dw: partial", splits > 1 ? [splits, ...shape] : shape);
-  for (const [first, count] of imageRanges(x, tiles)) {
+  for (const [first, count] of imageRanges(x.shape, co, tiles)) {
     const v = transformed(tape, tape.part(x, first, count));
     const part = tape.part(dy, first, count);
     const { z } = tape.run(
@@ -109,18 +109,13 @@ function transformed(tape: Tape, x: Tensor): Tensor {
 /**
  * First image and number of images of parts of a batch.
  *
- * @param most Tiles of a part, or few more.
+ * @param co Channels of the result.
+ * @param tiles Of a part, at most, if that is possible.
  */
-function imageRanges(x: Tensor, most: number): [first: number, count: number][] {
-  const [n, h, w] = x.shape;
-  const each = tilesOf([1, h!, w!]).known;
-  // WebGPU binds from multiples of 256 bytes on, whatever the number of channels, 4 at least.
-  let aligned = 1;
-  while (aligned * h! * w! * 4 * elementBytes(x) % 256) aligned *= 2;
-  const parts = ceilDiv(n! * each, most);
-  const count = ceilDiv(ceilDiv(n!, parts), aligned) * aligned;
+function imageRanges(x: Shape, co: number, tiles: number): [first: number, count: number][] {
+  const n = x[0]!, count = imagesAtATime(x, co, tiles);
   return Array.from(
-    { length: ceilDiv(n!, count) },
-    (_, i) => [i * count, Math.min(count, n! - i * count)],
+    { length: ceilDiv(n, count) },
+    (_, i) => [i * count, Math.min(count, n - i * count)],
   );
 }

@@ -4,12 +4,18 @@ import {
   type ConvShape,
   defaultConv,
   defaultWeightGradient,
+  imagesAtATime,
   matmulDwSharedTile,
   matmulSharedTile,
   remainingSplits,
   weightGradientCandidates,
 } from "../../nn/gpu/chooser.ts";
+import { zeros } from "../../nn/init.ts";
+import { recordConvPass } from "../../nn/ops/conv_pass.ts";
+import { ParamStore } from "../../nn/params.ts";
+import { size } from "../../shaders/kernel.ts";
 import { nnConstants, type SharedTile, tnConstants } from "../../shaders/shared_tile.ts";
+import { testGpu } from "../gpu.ts";
 
 /** A 3x3 convolution that keeps the map's extents. */
 function same(n: number, side: number, ci: number, co: number): Omit<ConvShape, "pass"> {
@@ -107,6 +113,85 @@ Deno.test("transformed tiles at a time stay within what can be bound", () => {
     if (choice.algorithm !== "winograd") continue;
     assert(choice.tiles * 36 * 512 * 4 <= 2 ** 27, JSON.stringify(choice));
   }
+});
+
+/** What WebGPU binds everywhere, in bytes. */
+const BINDABLE = 2 ** 27;
+
+Deno.test("where one image's transformed tiles cannot be bound, there are none", () => {
+  const cases: [layer: Omit<ConvShape, "pass">, tiled: boolean][] = [
+    [same(1, 512, 64, 64), false], // 16384 tiles of 9216 bytes
+    [same(8, 512, 64, 64), false],
+    [same(1, 512, 32, 64), false],
+    [same(1, 480, 64, 64), true],
+    [same(1, 512, 32, 32), true],
+    [same(16, 225, 32, 32), true], // four images at a time: a single one may begin anywhere
+    [same(16, 511, 20, 20), false], // sixteen
+    [same(1, 511, 20, 20), true],
+  ];
+  for (const [layer, tiled] of cases) {
+    for (const pass of PASSES) {
+      const shape: ConvShape = { pass, ...layer };
+      for (const driver of ["gpu", "lavapipe"] as const) {
+        const choose = pass === "dw" ? defaultWeightGradient : defaultConv;
+        const choices = [choose(driver, shape, "winograd"), ...candidates(driver, shape)];
+        const isTiled = choices.some(({ algorithm }) => algorithm === "winograd");
+        assertEquals(isTiled, tiled, JSON.stringify(shape));
+      }
+    }
+  }
+});
+
+Deno.test("parts of a batch begin where WebGPU binds, and their tiles can be bound", () => {
+  let inParts = 0;
+  for (const [h, w] of [[4, 4], [5, 7], [32, 32], [105, 104], [225, 225], [301, 299]] as const) {
+    for (const [ci, co] of [[4, 4], [12, 16], [32, 64], [512, 512]] as const) {
+      for (const n of [1, 2, 5, 16, 128]) {
+        const shape: ConvShape = { pass: "dw", ...same(n, h, ci, co), w };
+        const offered = [standard("gpu", shape), ...candidates("gpu", shape)]
+          .flatMap((choice) => choice.algorithm === "winograd" ? [choice.tiles] : []);
+        const each = Math.ceil(h / 4) * Math.ceil(w / 4);
+        const least = imagesAtATime([n, h, w, ci], co, 1);
+        for (const tiles of [1, 64, 10 ** 6, ...offered]) {
+          const count = imagesAtATime([n, h, w, ci], co, tiles);
+          const text = `${JSON.stringify(shape)}, ${tiles} tiles: ${count} images`;
+          assert(Number.isInteger(count) && count >= 1 && count <= n, text);
+          assert(count === least || count * each <= tiles, text);
+          if (count < n) {
+            inParts++;
+            for (const channels of [ci, co]) assert(2 * count * h * w * channels % 256 === 0, text);
+          }
+          const stored = 4 * Math.ceil(count * each / 4);
+          const bytes = stored * 36 * Math.max(ci, co) * 4;
+          assert(!offered.includes(tiles) || bytes <= BINDABLE, `${text}, ${bytes} bytes`);
+        }
+      }
+    }
+  }
+  assert(inParts > 100, `${inParts}`);
+});
+
+Deno.test("a batch of odd maps goes by parts that take little memory and can be bound", async () => {
+  const gpu = await testGpu();
+  const layer = same(16, 225, 32, 32);
+  const store = new ParamStore(gpu, 1);
+  const layout = { taps: 9, inWidths: [32], outWidths: [32] };
+  const weight = store.param("weight", [9, 32, 32], zeros, { decay: false, layout });
+  await store.allocate();
+  gpu.tuning.collect(() => {
+    for (const pass of PASSES) {
+      const operand: Parameters<typeof recordConvPass>[3] = (tape, label, shape) =>
+        tape.input(label, shape);
+      const { dispatches } = recordConvPass(store, weight, { pass, ...layer }, operand);
+      const made = dispatches.flatMap(({ kernel, tensors }) =>
+        Object.keys(kernel.bindings).flatMap((name, i) => "vmz".includes(name) ? [tensors[i]!] : [])
+      );
+      assert(made.length > 8, pass);
+      const most = Math.max(...made.map(({ shape }) => 4 * size(shape)));
+      assert(most < BINDABLE / 2, `${pass}: ${most} bytes`); // of four images, not of sixteen
+    }
+  });
+  store.destroy();
 });
 
 Deno.test("a tile that lanes cannot share equally is refused", () => {
