@@ -173,15 +173,17 @@ export function convCandidates(driver: Driver, shape: ConvShape): ConvChoice[] {
   );
   const choices = tiles.map((tile): ConvChoice => ({ algorithm: "direct", tile }));
   if (driver === "gpu") {
-    const shared = SHARED_TILES.filter(({ groupColumns }) => groupColumns < to + 32);
+    const shared = sharedTilesFor(pixelsOf(shape), to);
     choices.push(...shared.map((shared): ConvChoice => ({ algorithm: "shared", ...shared })));
   }
   if (!canBeWinograd(shape)) return choices;
   const choice = winogradChoice(driver, shape);
-  const rows = choice.groupRows ? [choice.tile.rows] : [4, 6, 8];
+  const lanes = choice.groupRows
+    ? sharedTilesFor(Math.min(choice.tiles, winogradTilesOf(shape)), to)
+    : [4, 6, 8].map((rows) => ({ tile: { ...choice.tile, rows } }));
   return [
     ...choices,
-    ...rows.map((rows) => ({ ...choice, tile: { ...choice.tile, rows } })),
+    ...lanes.map((lane) => ({ ...choice, ...lane })),
     ...[choice.tiles / 4, choice.tiles * 4].map((tiles) => ({
       ...choice,
       tiles: tilesAtATime(shape, tiles),
@@ -194,23 +196,47 @@ export function weightGradientCandidates(
   driver: Driver,
   shape: ConvShape,
 ): WeightGradientChoice[] {
+  const { n, h, ci, co, kernel } = shape;
+  const isGpu = driver === "gpu";
+  // Few splits leave lanes idle, many leave much to be summed up: on GPUs either can be worse.
+  const times = isGpu ? [1 / 4, 1 / 2, 1, 2, 4] : [1, 2, 4];
+  const lines = n * conv2dExtent(h, shape);
   const direct = directWeightGradientChoice(driver, shape);
-  const choices = [1, 2, 4].map((times): WeightGradientChoice => ({
-    ...direct,
-    splits: direct.splits * times,
-  }));
-  if (driver === "gpu") {
-    const shared = sharedWeightGradientChoice(shape);
-    choices.push(...[1, 2, 4].map((times) => ({ ...shared, splits: shared.splits * times })));
+  const choices: WeightGradientChoice[] = withSplits(direct, times, lines);
+  for (const shared of isGpu ? sharedTilesFor(kernel ** 2 * ci, co) : []) {
+    const choice = sharedWeightGradientChoice(shape, shared);
+    choices.push(...withSplits(choice, times, ceilDiv(pixelsOf(shape), LEAST_DEPTH)));
   }
   if (!canBeWinograd(shape)) return choices;
   const choice = winogradWeightGradientChoice(driver, shape);
+  const tiles = Math.min(choice.tiles, winogradTilesOf(shape));
   return [
     ...choices,
-    choice,
-    { ...choice, splits: choice.splits * 2 },
+    ...choice.groupRows
+      ? sharedTilesFor(ci, co).map((shared) => winogradWeightGradientChoice(driver, shape, shared))
+      : [],
+    ...withSplits(choice, isGpu ? [1 / 2, 1, 2] : [1, 2], ceilDiv(tiles, LEAST_DEPTH)),
     { ...choice, tiles: tilesAtATime(shape, choice.tiles * 4) },
   ];
+}
+
+/** A part of a sum is to be over as many pixels, or tiles, as go into workgroup memory at a time. */
+const LEAST_DEPTH = 16;
+
+/**
+ * The choice with so many times its splits, as far as that makes a difference.
+ *
+ * @param most Splits that have something to sum.
+ */
+function withSplits<Choice extends WeightGradientChoice>(
+  choice: Choice,
+  times: readonly number[],
+  most: number,
+): Choice[] {
+  const counts = times.map((times) =>
+    Math.max(1, Math.min(most, MOST_SPLITS, Math.round(choice.splits * times)))
+  );
+  return [...new Set(counts)].map((splits) => ({ ...choice, splits }));
 }
 
 function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
@@ -224,16 +250,18 @@ function winogradChoice(driver: Driver, shape: ConvShape): WinogradChoice {
   return { algorithm: "winograd", ...lane, tiles };
 }
 
+/** @param shared Default: the best as far as is known, where one is filled. */
 function winogradWeightGradientChoice(
   driver: Driver,
   shape: ConvShape,
+  shared?: SharedTile,
 ): WinogradChoice & { splits: number } {
   const { ci, co } = shape;
   const { winogradDwLanes } = TUNING[driver];
   const winogradTiles = tilesAtATime(shape, TUNING[driver].winogradTiles);
   const tiles = Math.min(winogradTiles, winogradTilesOf(shape));
   if (driver === "gpu" && fillsSharedTile(ci, co)) {
-    const shared = sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
+    shared ??= sharedTile(ci, co, PLACES * ceilDiv(tiles, 64));
     const lanes = PLACES * sharedLanes(shared, ci, co);
     const splits = Math.min(ceilDiv(tiles, 64), ceilDiv(winogradDwLanes, lanes));
     return { algorithm: "winograd", ...shared, tiles: winogradTiles, splits };
@@ -308,6 +336,13 @@ function sharedTile(rows: number, columns: number, batch = 1): SharedTile {
     tiles.at(-1)!;
 }
 
+/** The tiles that a product [rows, columns] fills by more than a bit. */
+function sharedTilesFor(rows: number, columns: number): SharedTile[] {
+  return SHARED_TILES.filter(({ groupRows, groupColumns }) =>
+    groupRows < rows + 32 && groupColumns < columns + 32
+  );
+}
+
 /** Lanes that make one product [rows, columns]. */
 function sharedLanes(shared: SharedTile, rows: number, columns: number): number {
   const { groupRows, groupColumns } = shared;
@@ -317,14 +352,16 @@ function sharedLanes(shared: SharedTile, rows: number, columns: number): number 
 /** Of a weight gradient: the two stages that sum them up go through no more than 32 each. */
 const MOST_SPLITS = 1024;
 
+/** @param shared Default: the best as far as is known. */
 function sharedWeightGradientChoice(
   shape: ConvShape,
+  shared?: SharedTile,
 ): WeightGradientChoice & { algorithm: "shared" } {
   const { ci, co, kernel } = shape;
   const pixels = pixelsOf(shape), rows = kernel ** 2 * ci;
   // Splits make up for lanes that lack, down to 128 pixels each.
   const most = ceilDiv(pixels, 128);
-  const shared = sharedTile(rows, co, most);
+  shared ??= sharedTile(rows, co, most);
   const wanted = ceilDiv(TUNING.gpu.dwLanes, sharedLanes(shared, rows, co));
   return { algorithm: "shared", ...shared, splits: Math.min(most, MOST_SPLITS, wanted) };
 }

@@ -107,6 +107,43 @@ Deno.test("software adapters are not offered workgroup memory", () => {
   assertEquals(matmulSharedTile({ driver: "lavapipe" }, 1024, 1024, 1024), undefined);
 });
 
+Deno.test("GPUs are offered weight gradients by all tiles that fit, with fewer splits and more", () => {
+  for (const layer of LAYERS) {
+    const shape: ConvShape = { pass: "dw", ...layer };
+    const offered = weightGradientCandidates("gpu", shape);
+    const splitsOf = new Map<string, number[]>();
+    for (const { splits, ...choice } of offered) {
+      assert(Number.isInteger(splits) && splits >= 1, JSON.stringify(choice));
+      if (choice.algorithm === "winograd") continue;
+      const way = JSON.stringify(choice);
+      splitsOf.set(way, [...splitsOf.get(way) ?? [], splits]);
+    }
+    for (const [way, splits] of splitsOf) {
+      assertEquals(new Set(splits).size, splits.length, `${way}: each once`);
+    }
+    const pixels = layer.n * (layer.h / layer.stride) ** 2;
+    const usual = defaultWeightGradient("gpu", shape, "shared");
+    const { splits: _, ...way } = usual;
+    const splits = splitsOf.get(JSON.stringify(way))!;
+    assert(splits.includes(usual.splits), JSON.stringify(usual));
+    assert(usual.splits === 1 || Math.min(...splits) <= Math.ceil(usual.splits / 4));
+    assertEquals(Math.max(...splits), Math.min(4 * usual.splits, Math.ceil(pixels / 16), 1024));
+    const tiles = [...splitsOf.keys()].filter((way) => way.includes("shared"));
+    assert(tiles.length >= (layer.co >= 64 ? 8 : 4), `${tiles}`);
+    // Nor is software kept busy with what is for GPUs.
+    assert(weightGradientCandidates("lavapipe", shape).length <= 6);
+  }
+});
+
+Deno.test("GPUs are offered Winograd's products by all tiles that fit", () => {
+  for (const pass of PASSES) {
+    const shape: ConvShape = { pass, ...same(32, 32, 128, 128) };
+    const tiles = candidates("gpu", shape).filter(({ algorithm }) => algorithm === "winograd")
+      .map((choice) => JSON.stringify({ ...choice, tiles: 0, splits: 0 }));
+    assert(new Set(tiles).size >= 6, `${[...new Set(tiles)]}`);
+  }
+});
+
 Deno.test("transformed tiles at a time stay within what can be bound", () => {
   const shape: ConvShape = { pass: "forward", ...same(512, 32, 512, 512) };
   for (const choice of [standard("gpu", shape), ...candidates("gpu", shape)]) {
