@@ -1,5 +1,6 @@
 import type { Gpu } from "../nn/gpu/gpu.ts";
 import type { Plan } from "../nn/gpu/plan.ts";
+import { enoughRuns, hasTimestamps, LEAST_MILLISECONDS, timePlan } from "../nn/gpu/time_plan.ts";
 import type { ParamStore } from "../nn/params.ts";
 import { Tape } from "../nn/tape.ts";
 import type { Tensor } from "../nn/tensor.ts";
@@ -12,9 +13,12 @@ import type { TaskInfo } from "./task_info.ts";
 /** Images that {@linkcode VirtualNetwork.predict} classifies at once; a single one has its own plan. */
 export const PREDICT_BATCH = 32;
 
-/** Images of a run of {@linkcode VirtualNetwork.measure}, and the runs it takes the median of. */
+/** Images of a run of {@linkcode VirtualNetwork.measure}, and the measurements it takes the median of. */
 const MEASURED_BATCH = 128;
-const MEASURED_RUNS = 9;
+const MEASUREMENTS = 9;
+
+/** Milliseconds of a measurement by the clock: it counts the wait for the result, some 3 ms in browsers. */
+const LEAST_BY_CLOCK = 100;
 
 interface InferencePlan {
   plan: Plan;
@@ -157,35 +161,30 @@ export class VirtualNetwork {
   }
 
   /**
-   * Milliseconds of GPU time for one image: the median of a few runs on a batch of zeros, by timestamp
-   * queries, or by the clock where the adapter has none.
+   * Milliseconds of GPU time for one image: the median of a few measurements on batches of zeros, by
+   * timestamp queries, or by the clock where the adapter has none.
    */
   async measure(
     batch: number = MEASURED_BATCH,
   ): Promise<{ msPerImage: number; source: "timestamp-query" | "wall clock" }> {
-    const { gpu } = this.net;
     const { plan } = await this.#compile(batch); // not kept: nothing else needs so large a batch
-    const source = gpu.device.features.has("timestamp-query") ? "timestamp-query" : "wall clock";
-    const times: number[] = [];
+    const byTimestamps = hasTimestamps(this.net.gpu);
+    const least = byTimestamps ? LEAST_MILLISECONDS : LEAST_BY_CLOCK;
+    const times: number[] = []; // among them one of a cold start, which a median does not mind
     try {
-      for (let run = 0; run <= MEASURED_RUNS; run++) {
-        if (source === "timestamp-query") {
-          times.push(await plan.time());
-        } else {
-          const start = performance.now();
-          plan.run();
-          await gpu.settle();
-          times.push(performance.now() - start);
-        }
+      for (let runs = 1; times.length < MEASUREMENTS;) {
+        const time = await timePlan(plan, runs);
+        const enough = enoughRuns(runs, time, least);
+        if (enough === runs) times.push(time);
+        runs = enough;
       }
     } finally {
       plan.destroy();
     }
-    // The first run warms up.
-    const sorted = times.slice(1).sort((a, b) => a - b);
+    times.sort((a, b) => a - b);
     return {
-      msPerImage: sorted[Math.floor(sorted.length / 2)]! / batch,
-      source,
+      msPerImage: times[MEASUREMENTS >> 1]! / batch,
+      source: byTimestamps ? "timestamp-query" : "wall clock",
     };
   }
 

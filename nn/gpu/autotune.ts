@@ -11,6 +11,7 @@ import {
 import { DeviceLostError, GpuError } from "./errors.ts";
 import type { Gpu } from "./gpu.ts";
 import { compilePlan, type Plan } from "./plan.ts";
+import { enoughRuns, hasTimestamps, LEAST_MILLISECONDS, timePlan } from "./time_plan.ts";
 import {
   type Choice,
   type Choices,
@@ -23,9 +24,9 @@ import {
 export interface TunedChoice {
   /** How the pass is computed from now on. */
   choice: Choice;
-  /** Of one pass, the least of several runs. */
+  /** Of one pass, the least of several runs; 0 if the device was lost before it could be told. */
   milliseconds: number;
-  /** What is chosen where nothing was measured; no time where it cannot run. */
+  /** What is chosen where nothing was measured; no time where it cannot run or took the device with it. */
   standard: { choice: Choice; milliseconds?: number };
 }
 
@@ -40,7 +41,7 @@ export interface TuningRecord extends TunedChoice {
   shape: ConvShape;
   /** All that could run, fastest first. Slow ones were run less often. */
   candidates: { choice: Choice; milliseconds: number }[];
-  /** Those that could not, and why. */
+  /** Those that could not, and why; the one that was tried when the device was lost, too. */
   failed: { choice: Choice; error: GpuError }[];
 }
 
@@ -81,12 +82,11 @@ const WORTHWHILE = 0.97;
 const HOPELESS = [Infinity, 2, 2, 1.3, 1.3, 1.3];
 const LONG_MILLISECONDS = 1000;
 
+/** Without timestamps a measurement is to take so many times as long as the wait for nothing does. */
+const WAITS = 20;
+
 /** Rounds that a shape is given also when the time is up. */
 const LEAST_ROUNDS = 3;
-
-/** A measurement is to take so long, by running more than once, though not more often than that. */
-const LEAST_MILLISECONDS = 2;
-const MOST_RUNS = 64;
 
 /**
  * Measures, for each shape, every way to compute it, and pins the fastest in `gpu.tuning`: for what is
@@ -100,7 +100,8 @@ const MOST_RUNS = 64;
  * ```
  *
  * @param shapes Such as `gpu.tuning.shapes`, what was recorded so far. Each is measured once.
- * @throws {DeviceLostError} If the device is lost.
+ * @throws {DeviceLostError} If the device is lost, after what was tried then is yielded, as decided: whoever
+ *   remembers it does not begin with what may take the next device, too.
  */
 export async function* autotune(
   gpu: Gpu,
@@ -113,14 +114,44 @@ export async function* autotune(
   const order = [...distinct].sort(([, a], [, b]) =>
     multiplyAccumulates(b) - multiplyAccumulates(a)
   );
-  const isOver = () => now() - begun >= seconds;
+  const clock = { now: () => 1000 * now() };
+  const wait = hasTimestamps(gpu) ? 0 : await waitForNothing(gpu, clock);
+  const means: Means = {
+    left: () => seconds - (now() - begun),
+    least: Math.max(LEAST_MILLISECONDS, WAITS * wait),
+    measure: options.measure ??
+      (async ({ plan, runs }) => Math.max(0, await timePlan(plan, runs, clock) - wait / runs)),
+    candidates: options.candidates ?? chooserCandidates,
+  };
   for (const [key, shape] of order) {
-    if (isOver()) return;
-    const record = await tune(gpu, key, shape, isOver, options);
+    if (means.left() <= 0) return;
+    const record = await tune(gpu, key, shape, means);
     if (!record) continue;
     gpu.tuning.pin({ [key]: record.choice });
     yield record;
+    const lost = record.failed.find(({ error }) => error instanceof DeviceLostError);
+    if (lost) throw lost.error;
   }
+}
+
+/** @returns Milliseconds that pass, at least, when there is nothing to wait for. */
+async function waitForNothing(gpu: Gpu, clock: { now(): number }): Promise<number> {
+  let least = Infinity;
+  for (let time = 0; time < 5; time++) {
+    const start = clock.now();
+    gpu.device.queue.submit([]);
+    await gpu.settle();
+    least = Math.min(least, clock.now() - start);
+  }
+  return least;
+}
+
+/** What a shape is tuned with. */
+interface Means extends Required<Pick<AutotuneOptions, "measure" | "candidates">> {
+  /** Seconds. */
+  left: () => number;
+  /** Milliseconds that a measurement should take. */
+  least: number;
 }
 
 /** @returns Undefined if nothing could run: an adapter too small for the shape. */
@@ -128,8 +159,7 @@ async function tune(
   gpu: Gpu,
   key: string,
   shape: ConvShape,
-  isOver: () => boolean,
-  { measure = runOnGpu, candidates = chooserCandidates }: AutotuneOptions,
+  { left, measure, candidates, ...means }: Means,
 ): Promise<TuningRecord | undefined> {
   const { prefer } = gpu.tuning;
   const standard = gpu.tuning.standard(shape);
@@ -139,14 +169,17 @@ async function tune(
   const choices = new Map(
     [standard, ...others, standard].map((choice) => [describeChoice(choice), choice]),
   );
+  const affordable = 1000 * left() / (choices.size * HOPELESS.length);
+  const least = Math.max(LEAST_MILLISECONDS, Math.min(means.least, affordable));
   const failed: TuningRecord["failed"] = [];
   /** What cannot run does not stop the others; a lost device does. */
   const attempt = async <T>(choice: Choice, work: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof GpuError) || error instanceof DeviceLostError) throw error;
+      if (!(error instanceof GpuError)) throw error;
       failed.push({ choice, error });
+      if (error instanceof DeviceLostError) throw error;
     }
   };
   const operands = await attempt(standard, () => Operands.create(gpu, shape));
@@ -156,36 +189,50 @@ async function tune(
     trial.plan.destroy();
     trials.delete(trial);
   };
-  try {
+  const measureAll = async () => {
     for (const choice of choices.values()) {
       const plan = await attempt(choice, () => operands.compile(key, choice));
       if (plan) trials.add({ shape, choice, plan, runs: 1, milliseconds: Infinity });
     }
     for (let round = 0; round < HOPELESS.length; round++) {
-      if (round >= LEAST_ROUNDS && isOver()) break;
+      if (round >= LEAST_ROUNDS && left() <= 0) break;
       const best = Math.min(...[...trials].map(({ milliseconds }) => milliseconds));
       for (const trial of [...trials]) {
         const isKnown = trial.milliseconds < Infinity;
         const isHopeless = isKnown && trial.milliseconds > HOPELESS[round]! * best;
         if (isHopeless && trial.choice !== standard) continue;
-        const milliseconds = await attempt(trial.choice, () => measure(trial));
+        const milliseconds = await attempt(trial.choice, async () => {
+          while (true) {
+            const time = await measure(trial);
+            const { runs } = trial;
+            trial.runs = enoughRuns(runs, time, least);
+            if (trial.runs === runs || round === 0) return time;
+          }
+        });
         if (milliseconds === undefined) {
           drop(trial);
           continue;
-        }
-        if (round === 0) {
-          trial.runs = Math.ceil(Math.min(MOST_RUNS, LEAST_MILLISECONDS / milliseconds));
         }
         if (round > 0 || milliseconds >= LONG_MILLISECONDS) {
           trial.milliseconds = Math.min(trial.milliseconds, milliseconds);
         }
       }
     }
+  };
+  try {
+    await measureAll().catch((error) => {
+      if (!(error instanceof DeviceLostError)) throw error;
+    });
     const results = [...trials].map(({ choice, milliseconds }) => ({ choice, milliseconds }))
+      .filter(({ milliseconds }) => milliseconds < Infinity)
       .sort((a, b) => a.milliseconds - b.milliseconds);
-    const [best] = results;
-    if (!best) return undefined;
     const usual = results.find(({ choice }) => choice === standard);
+    let [best] = results;
+    if (failed.some(({ error }) => error instanceof DeviceLostError)) {
+      // Half measured: nothing is changed.
+      best = usual ?? { choice: standard, milliseconds: 0 };
+    }
+    if (!best) return undefined;
     const isWorthwhile = !usual || best.milliseconds < WORTHWHILE * usual.milliseconds;
     return {
       key,
@@ -210,14 +257,6 @@ function chooserCandidates(driver: Driver, shape: ConvShape): Choice[] {
   return shape.pass === "dw"
     ? weightGradientCandidates(driver, shape)
     : convCandidates(driver, shape);
-}
-
-async function runOnGpu({ plan, runs }: Trial): Promise<number> {
-  if (plan.gpu.device.features.has("timestamp-query")) return await plan.time(runs);
-  const start = performance.now();
-  for (let run = 0; run < runs; run++) plan.run();
-  await plan.gpu.settle();
-  return (performance.now() - start) / runs;
 }
 
 /** What a pass reads and writes, in buffers that all its candidates share. */

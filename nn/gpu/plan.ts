@@ -463,10 +463,20 @@ export class Plan {
     return new view(this.#staging, range.offset, range.bytes / elementBytes);
   }
 
-  /** Uploads the inputs and submits the step. Returns at once. */
-  run(): void {
+  /**
+   * Uploads the inputs and submits the step. Returns at once.
+   *
+   * @param times So many in a row, all with these inputs.
+   */
+  run(times = 1): void {
     this.#checkAlive("run");
-    this.gpu.watch(`run ${this.label}`, () => this.#submit());
+    this.gpu.watch(`run ${this.label}`, () => {
+      this.#uploadInputs();
+      const { device } = this.gpu;
+      const encoder = device.createCommandEncoder({ label: this.label });
+      this.#encode(encoder, times);
+      device.queue.submit([encoder.finish()]);
+    });
   }
 
   #checkAlive(operation: string): void {
@@ -475,31 +485,41 @@ export class Plan {
     }
   }
 
-  #submit(): void {
-    this.#uploadInputs();
-    const { device } = this.gpu;
-    const encoder = device.createCommandEncoder({ label: this.label });
-    this.#encode(encoder);
-    device.queue.submit([encoder.finish()]);
-  }
-
-  #encode(encoder: GPUCommandEncoder): void {
-    let pass = encoder.beginComputePass({ label: this.label });
-    let current: GPUComputePipeline | undefined;
-    for (
-      const { copies, pipeline, bindGroup, dispatch: { workgroups: [x, y, z] } } of this.#steps
-    ) {
-      if (copies.length) {
-        pass.end();
-        for (const copy of copies) copyToTexture(encoder, copy);
-        pass = encoder.beginComputePass({ label: this.label });
-        current = undefined;
+  /**
+   * @param first Timestamps of the first pass,
+   * @param last and of the last one.
+   */
+  #encode(
+    encoder: GPUCommandEncoder,
+    runs: number,
+    first?: GPUComputePassTimestampWrites,
+    last?: GPUComputePassTimestampWrites,
+  ): void {
+    /** Passes; one run has one more than copies come between its dispatches. */
+    let left = runs * (1 + this.#steps.filter(({ copies }) => copies.length).length);
+    const begin = () => {
+      const timestampWrites = --left || !last ? first : { ...first, ...last };
+      first = undefined;
+      return encoder.beginComputePass({ label: this.label, timestampWrites });
+    };
+    while (left > 0) {
+      let pass = begin();
+      let current: GPUComputePipeline | undefined;
+      for (
+        const { copies, pipeline, bindGroup, dispatch: { workgroups: [x, y, z] } } of this.#steps
+      ) {
+        if (copies.length) {
+          pass.end();
+          for (const copy of copies) copyToTexture(encoder, copy);
+          pass = begin();
+          current = undefined;
+        }
+        if (pipeline !== current) pass.setPipeline(current = pipeline);
+        pass.setBindGroup(0, bindGroup);
+        pass.dispatchWorkgroups(x, y, z);
       }
-      if (pipeline !== current) pass.setPipeline(current = pipeline);
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(x, y, z);
+      pass.end();
     }
-    pass.end();
   }
 
   #uploadInputs(): void {
@@ -524,7 +544,8 @@ export class Plan {
   /**
    * Runs the step once, or some times in a row: timestamps may be coarse.
    *
-   * @returns Milliseconds of GPU time of one run from its start to its end, gaps between kernels included.
+   * @returns Milliseconds of GPU time of one run from its start to its end, gaps between kernels included;
+   *   0 if the timestamps do not tell it.
    * @throws {GpuError} If the adapter has no timestamp queries.
    */
   async time(runs = 1): Promise<number> {
@@ -532,15 +553,12 @@ export class Plan {
       "time",
       2,
       (encoder, querySet) => {
-        const mark = (write: Partial<GPUComputePassTimestampWrites>) =>
-          encoder.beginComputePass({ timestampWrites: { querySet, ...write } })
-            .end();
-        mark({ beginningOfPassWriteIndex: 0 });
-        for (let run = 0; run < runs; run++) this.#encode(encoder);
-        mark({ endOfPassWriteIndex: 1 });
+        // On passes that compute: nothing keeps empty ones in order with these, or has them take place.
+        const first = { querySet, beginningOfPassWriteIndex: 0 };
+        this.#encode(encoder, runs, first, { querySet, endOfPassWriteIndex: 1 });
       },
     );
-    return Number(end! - start!) / 1e6 / runs;
+    return Math.max(0, Number(end! - start!)) / 1e6 / runs;
   }
 
   /**

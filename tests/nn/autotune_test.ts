@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { autotune, type AutotuneOptions, type Trial } from "../../nn/gpu/autotune.ts";
+import { readTunedChoices } from "../../nn/gpu/choice_store.ts";
 import type { ConvShape } from "../../nn/gpu/chooser.ts";
 import { DeviceLostError, OutOfMemoryError } from "../../nn/gpu/errors.ts";
 import { Gpu } from "../../nn/gpu/gpu.ts";
+import { Plan } from "../../nn/gpu/plan.ts";
 import { type Choice, describeChoice, multiplyAccumulates, shapeKey } from "../../nn/gpu/tuning.ts";
 import { conv2d } from "../../nn/ops/conv2d.ts";
 import { zeros } from "../../nn/init.ts";
@@ -188,7 +190,7 @@ Deno.test("of long passes the first run tells already which are hopeless", async
 
 Deno.test("short passes are run many times in a row, long ones once", async () => {
   const gpu = await fresh();
-  for (const [milliseconds, runs] of [[0, 64], [0.01, 64], [0.5, 4], [5, 1]] as const) {
+  for (const [milliseconds, runs] of [[0, 10_000], [0.01, 1000], [0.5, 24], [12, 1]] as const) {
     const seen: number[] = [];
     await tune(gpu, [SHAPE], (_, { runs }) => {
       seen.push(runs);
@@ -197,6 +199,82 @@ Deno.test("short passes are run many times in a row, long ones once", async () =
     assertEquals([seen[0], seen.at(-1)], [1, runs]);
   }
   gpu.destroy();
+});
+
+Deno.test("timestamps that are rounded to 0.1 ms tell passes of 46 and 48 us apart", async () => {
+  const gpu = await fresh();
+  const [fast, slow] = [1, 2].map((rows): Choice => ({
+    algorithm: "direct",
+    tile: { rows, columns: 1 },
+  }));
+  const truth = (choice: Choice) => choice === fast ? 0.046 : choice === slow ? 0.0465 : 0.048;
+  const warm = new Set<Choice>();
+  const [record] = await tune(gpu, [SHAPE], (choice, { runs }) => {
+    if (!warm.has(choice)) {
+      warm.add(choice);
+      return 3; // what is cold takes longer, and says little of how many runs will do
+    }
+    return Math.floor(runs * truth(choice) / 0.1) * 0.1 / runs;
+  }, { candidates: () => [slow!, fast!] });
+  for (const { choice, milliseconds } of record!.candidates) {
+    const error = Math.abs(milliseconds / truth(choice) - 1);
+    assert(error < 0.01, `${describeChoice(choice)}: ${milliseconds} ms`);
+  }
+  assertEquals(record!.choice, fast);
+  gpu.destroy();
+});
+
+/**
+ * Tunes by the clock, on a device without timestamps where each wait takes 11 ms longer than the work.
+ *
+ * @param cost Milliseconds that a plan takes, by its label.
+ */
+async function tuneByClock(cost: (label: string) => number, seconds: number) {
+  const gpu = await fresh();
+  Object.defineProperty(gpu.device, "features", { value: new Set() });
+  let clock = 0, submitted = 0, waits = 0, runs = 0;
+  const { run } = Plan.prototype;
+  Plan.prototype.run = function (times = 1) {
+    runs += times;
+    submitted += times * cost(this.label);
+  };
+  gpu.settle = () => {
+    clock += submitted + 11 + waits++ % 3 / 4;
+    submitted = 0;
+    return Promise.resolve();
+  };
+  try {
+    const options = { seconds, now: () => clock / 1000 };
+    const [record] = await Array.fromAsync(autotune(gpu, [SHAPE], options));
+    return { record: record!, runs, taken: clock / 1000 };
+  } finally {
+    Plan.prototype.run = run;
+    gpu.destroy();
+  }
+}
+
+Deno.test("without timestamps the work is timed, and not the wait for it", async () => {
+  const times = { direct: 0.1, winograd: 0.08 };
+  const { record, taken } = await tuneByClock(
+    (label) => label.includes(": direct") ? times.direct : times.winograd,
+    60,
+  );
+  assertEquals(record.choice.algorithm, "winograd");
+  for (const { choice: { algorithm }, milliseconds } of record.candidates) {
+    const error = Math.abs(milliseconds / times[algorithm as keyof typeof times] - 1);
+    assert(error < 0.01, `${algorithm}: ${milliseconds} ms`);
+  }
+  assert(taken < 60, `${taken} s`);
+  // Long ones are not run more often than they must be.
+  const long = await tuneByClock(() => 500, 1000);
+  assertEquals(long.runs, 6 * long.record.candidates.length);
+});
+
+Deno.test("without timestamps, too, a shape takes no more time than there is, or little more", async () => {
+  for (const seconds of [3, 10]) {
+    const { taken } = await tuneByClock(() => 0.1, seconds);
+    assert(taken < 1.5 * seconds, `${taken} of ${seconds} s`);
+  }
 });
 
 Deno.test("the budget ends between two shapes, the largest first", async () => {
@@ -262,15 +340,41 @@ Deno.test("a shape that the adapter cannot hold is left as it is, and the next i
   gpu.destroy();
 });
 
-Deno.test("a lost device ends it", async () => {
-  const gpu = await fresh();
-  await assertRejects(() =>
-    Array.fromAsync(autotune(gpu, [SHAPE], {
-      measure: () => {
-        gpu.destroy();
-        throw new DeviceLostError("device", "lost");
+Deno.test("a lost device ends it, and what was tried then is told, with the standard choice kept", async () => {
+  const larger = shapeOf({ ci: 16 });
+  for (const lethalRun of [1, 2, 20, 30]) {
+    const gpu = await fresh();
+    const standard = gpu.tuning.standard(larger);
+    const lost = new DeviceLostError("device", "lost");
+    let runs = 0;
+    let lethal: Choice | undefined;
+    const records = autotune(gpu, [SHAPE, larger], {
+      measure: ({ choice }) => {
+        if (++runs === lethalRun) {
+          lethal = choice;
+          gpu.destroy();
+          throw lost;
+        }
+        return Promise.resolve(describeChoice(choice) === describeChoice(standard) ? 20 : 10);
       },
-    })), DeviceLostError);
+    });
+    const { value: record } = await records.next();
+    assertEquals(record!.key, shapeKey(larger), "the costlier one comes first");
+    assertEquals(record!.choice, standard);
+    assertEquals(record!.failed, [{ choice: lethal, error: lost }]);
+    assertEquals(record!.milliseconds, lethalRun < 20 ? 0 : 20);
+    const kept = { choice: record!.choice, milliseconds: record!.milliseconds };
+    const { standard: usual } = record!;
+    const stored = JSON.parse(JSON.stringify({ one: { ...kept, standard: usual } }));
+    assertEquals(Object.keys(readTunedChoices(stored)), ["one"], "so that it can be remembered");
+    await assertRejects(() => records.next(), DeviceLostError);
+  }
+});
+
+Deno.test("a device that was lost before anything was tried says nothing of a shape", async () => {
+  const gpu = await fresh();
+  gpu.destroy();
+  await assertRejects(() => autotune(gpu, [SHAPE]).next(), DeviceLostError);
 });
 
 Deno.test("an algorithm that is preferred is tuned, and not left", async () => {

@@ -111,6 +111,76 @@ Deno.test("time() runs the step once, and tells how long it took", async () => {
   store.destroy();
 });
 
+Deno.test("a plan runs so many times in a row as it is told", async () => {
+  const gpu = await testGpu();
+  const { plan, store } = await trainingStep(gpu);
+  plan.run(3);
+  let runs = 3;
+  if (gpu.device.features.has("timestamp-query")) {
+    const [one, ten] = [await plan.time(), await plan.time(10)];
+    runs += 11;
+    assert(ten > one / 10 && ten < 10 * one, `${one} ms, of ten ${ten} ms`);
+  }
+  assertEquals((await store.read()).get("counters")![2], runs * 16);
+  plan.destroy();
+  store.destroy();
+});
+
+Deno.test("timestamps are of passes that compute", async () => {
+  const gpu = await testGpu("gpu"); // no copies come between
+  if (!gpu.device.features.has("timestamp-query")) return;
+  const { plan, store } = await trainingStep(gpu);
+  const { createCommandEncoder } = gpu.device;
+  const stamped: { writes: string[]; dispatches: number }[] = [];
+  gpu.device.createCommandEncoder = (descriptor) => {
+    const encoder = createCommandEncoder.call(gpu.device, descriptor);
+    const { beginComputePass } = encoder;
+    encoder.beginComputePass = (descriptor) => {
+      const pass = beginComputePass.call(encoder, descriptor);
+      const { querySet: _, ...writes } = descriptor?.timestampWrites ?? {};
+      const entry = { writes: Object.keys(writes), dispatches: 0 };
+      stamped.push(entry);
+      const { dispatchWorkgroups } = pass;
+      pass.dispatchWorkgroups = (...groups) => {
+        entry.dispatches++;
+        dispatchWorkgroups.apply(pass, groups);
+      };
+      return pass;
+    };
+    return encoder;
+  };
+  const [first, last] = ["beginningOfPassWriteIndex", "endOfPassWriteIndex"];
+  try {
+    await plan.time();
+    const dispatches = plan.dispatchCount;
+    assertEquals(stamped.splice(0), [{ writes: [first, last], dispatches }]);
+    await plan.time(3);
+    assertEquals(stamped, [
+      { writes: [first], dispatches },
+      { writes: [], dispatches },
+      { writes: [last], dispatches },
+    ]);
+  } finally {
+    gpu.device.createCommandEncoder = createCommandEncoder;
+  }
+  plan.destroy();
+  store.destroy();
+});
+
+Deno.test("timestamps that do not go forward are no time", async () => {
+  const gpu = await testGpu();
+  if (!gpu.device.features.has("timestamp-query")) return;
+  const { plan, store } = await trainingStep(gpu);
+  const { read } = gpu;
+  for (const stamps of [[0n, 0n], [5n, 5n], [7n, 5n]]) {
+    gpu.read = () => Promise.resolve(BigUint64Array.from(stamps).buffer);
+    assertEquals(await plan.time(), 0);
+  }
+  gpu.read = read;
+  plan.destroy();
+  store.destroy();
+});
+
 Deno.test("runs take no memory, and destroy() gives back all there was", async () => {
   const gpu = await testGpu();
   const start = gpu.bytesHeld;
