@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { digitsScenario, Gpu, type Run } from "../mod.ts";
+import { DeviceLostError, digitsScenario, Gpu, type Run } from "../mod.ts";
 import { paperScenarioNames } from "../paper.ts";
 import {
   autotune,
@@ -13,6 +13,7 @@ import {
   type ChoiceStore,
   type ConvolutionWork,
   convolutionWork,
+  describeChoice,
   shapeKey,
   shapesOf,
   type TunedChoice,
@@ -171,10 +172,18 @@ export async function tune(
   progress.show(0);
   try {
     for await (
-      const { key: shape, choice, milliseconds, standard } of autotune(gpu, left, options)
+      const { key: shape, choice, milliseconds, standard, failed } of autotune(gpu, left, options)
     ) {
       found[shape] = { choice, milliseconds, standard };
       await store.save(key, { [shape]: found[shape] }); // now: Ctrl-C may come
+      const lost = failed.find(({ error }) => error instanceof DeviceLostError);
+      if (lost) {
+        throw new Error(
+          `the device was lost when ${shape} was tried as ${describeChoice(lost.choice)}; that ` +
+            "shape stays as it is from now on, and the same command goes on with the others",
+          { cause: lost.error },
+        );
+      }
       progress.show(Object.keys(found).length);
     }
   } finally {

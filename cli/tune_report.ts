@@ -13,8 +13,8 @@ export function renderChoices(tuned: TunedChoices): string {
       key,
       usual,
       chosen === usual ? "the same" : chosen,
-      time === undefined ? "cannot run" : formatMilliseconds(time),
-      formatMilliseconds(milliseconds),
+      time === undefined ? milliseconds ? "cannot run" : "not timed" : formatMilliseconds(time),
+      milliseconds ? formatMilliseconds(milliseconds) : "",
       time === undefined ? "" : formatGain(time, milliseconds),
     ];
   });

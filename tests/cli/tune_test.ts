@@ -13,6 +13,7 @@ import { renderChoices, renderGains, TuneProgress } from "../../cli/tune_report.
 import { TuningFile } from "../../cli/tuning_file.ts";
 import type { TunedChoice } from "../../nn/gpu/autotune.ts";
 import type { ConvShape } from "../../nn/gpu/chooser.ts";
+import { DeviceLostError } from "../../nn/gpu/errors.ts";
 import { Gpu } from "../../nn/gpu/gpu.ts";
 import { type Choice, describeChoice, shapeKey } from "../../nn/gpu/tuning.ts";
 import { tuningKey } from "../../nn/gpu/tuning_key.ts";
@@ -61,6 +62,12 @@ forward 1x4x4x8 to 8, 3x3 /1 pad 1   direct 8x2  winograd 8x2, tiles 512     3.0
 forward 1x4x4x16 to 8, 3x3 /1 pad 1  direct 8x2  the same                    50.0 µs  50.0 µs  1.00x
 third                                direct 8x2  winograd 8x2, tiles 512  cannot run  2.00 ms`,
   );
+});
+
+Deno.test("a shape that lost the device is told of as not timed", () => {
+  const lost = { choice: DIRECT, milliseconds: 0, standard: { choice: DIRECT } };
+  assertMatch(renderChoices({ [shapeKey(SHAPE)]: lost }), / direct 8x2 +the same +not timed$/);
+  assertMatch(renderGains(work(4, 1), { [shapeKey(SHAPE)]: lost }), /a training step +0 of 5$/);
 });
 
 Deno.test("a step gains by how often it has each shape; what was not measured is told", () => {
@@ -112,7 +119,7 @@ Deno.test("progress tells shapes and the time left, which is never more than the
 /** Tunes with made-up times on a device of its own. */
 async function tuneOnce(
   file: TuningFile,
-  { seconds = 100, secondsPerRun = 0, shapes = work(4, 1), pinned = {} } = {},
+  { seconds = 100, secondsPerRun = 0, shapes = work(4, 1), pinned = {}, onRun = () => {} } = {},
 ) {
   await testGpu(); // loads the driver
   const gpu = await Gpu.open({ limits: "default" });
@@ -127,6 +134,7 @@ async function tuneOnce(
     measure: ({ choice, shape }) => {
       clock += secondsPerRun;
       measured.add(shapeKey(shape));
+      onRun();
       return Promise.resolve(choice.algorithm === "winograd" ? 1 : 2);
     },
   });
@@ -171,6 +179,27 @@ Deno.test("a shape that cannot be run is told of", () =>
     const shapes = [{ name: "huge", work: { what: "a step", uses } }];
     const { text } = await tuneOnce(new TuningFile(`${path}/tuning.json`), { shapes });
     assertStringIncludes(text, "1 shape could not be run on this adapter, and stay as they are.");
+  }));
+
+Deno.test("what lost the device does not come first again, nor at all", () =>
+  inTemporaryFolder(async (path) => {
+    const file = new TuningFile(`${path}/tuning.json`);
+    const lost = await assertRejects(() =>
+      tuneOnce(file, {
+        onRun: () => {
+          throw new DeviceLostError("device", "lost (unknown)");
+        },
+      })
+    ) as Error;
+    assertMatch(
+      lost.message,
+      /^the device was lost when forward 1x4x4x16 to 8, .+ was tried as direct 8x2; that shape /,
+    );
+    const second = await tuneOnce(file);
+    assertEquals(second.measured, [shapeKey(SHAPE)], "the other one");
+    assertStringIncludes(second.text, "1 shape measured in 0.0 s; 1 known from before.");
+    const third = await tuneOnce(file);
+    assertEquals(third.measured, []);
   }));
 
 Deno.test("tune: a wrong flag or value is one line", async () => {
