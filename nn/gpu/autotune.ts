@@ -82,6 +82,9 @@ const WORTHWHILE = 0.97;
 const HOPELESS = [Infinity, 2, 2, 1.3, 1.3, 1.3];
 const LONG_MILLISECONDS = 1000;
 
+/** A measurement is to take so long where timestamps are exact: waiting for it takes longer. */
+const EXACT_MILLISECONDS = 2;
+
 /** Without timestamps a measurement is to take so many times as long as the wait for nothing does. */
 const WAITS = 20;
 
@@ -119,8 +122,11 @@ export async function* autotune(
   const means: Means = {
     left: () => seconds - (now() - begun),
     least: Math.max(LEAST_MILLISECONDS, WAITS * wait),
-    measure: options.measure ??
-      (async ({ plan, runs }) => Math.max(0, await timePlan(plan, runs, clock) - wait / runs)),
+    measure: options.measure ?? (async ({ plan, runs }) => {
+      const milliseconds = await timePlan(plan, runs, clock);
+      if (hasTimestamps(gpu) && isExact(runs * milliseconds)) means.least = EXACT_MILLISECONDS;
+      return Math.max(0, milliseconds - wait / runs);
+    }),
     candidates: options.candidates ?? chooserCandidates,
   };
   for (const [key, shape] of order) {
@@ -132,6 +138,12 @@ export async function* autotune(
     const lost = record.failed.find(({ error }) => error instanceof DeviceLostError);
     if (lost) throw lost.error;
   }
+}
+
+/** Whether a time is by timestamps that are not rounded: browsers have multiples of 0.1 ms or of 2^16 ns. */
+function isExact(milliseconds: number): boolean {
+  const nanoseconds = Math.round(1e6 * milliseconds);
+  return nanoseconds % 100_000 > 0 && nanoseconds % 2 ** 16 > 0;
 }
 
 /** @returns Milliseconds that pass, at least, when there is nothing to wait for. */
@@ -159,8 +171,9 @@ async function tune(
   gpu: Gpu,
   key: string,
   shape: ConvShape,
-  { left, measure, candidates, ...means }: Means,
+  means: Means,
 ): Promise<TuningRecord | undefined> {
+  const { left, measure, candidates } = means;
   const { prefer } = gpu.tuning;
   const standard = gpu.tuning.standard(shape);
   const others = candidates(gpu.driver, shape)
@@ -170,7 +183,7 @@ async function tune(
     [standard, ...others, standard].map((choice) => [describeChoice(choice), choice]),
   );
   const affordable = 1000 * left() / (choices.size * HOPELESS.length);
-  const least = Math.max(LEAST_MILLISECONDS, Math.min(means.least, affordable));
+  const least = () => Math.min(means.least, Math.max(LEAST_MILLISECONDS, affordable));
   const failed: TuningRecord["failed"] = [];
   /** What cannot run does not stop the others; a lost device does. */
   const attempt = async <T>(choice: Choice, work: () => Promise<T>): Promise<T | undefined> => {
@@ -205,7 +218,7 @@ async function tune(
           while (true) {
             const time = await measure(trial);
             const { runs } = trial;
-            trial.runs = enoughRuns(runs, time, least);
+            trial.runs = enoughRuns(runs, time, least());
             if (trial.runs === runs || round === 0) return time;
           }
         });

@@ -1,5 +1,10 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { autotune, type AutotuneOptions, type Trial } from "../../nn/gpu/autotune.ts";
+import {
+  autotune,
+  type AutotuneOptions,
+  type Trial,
+  type TuningRecord,
+} from "../../nn/gpu/autotune.ts";
 import { readTunedChoices } from "../../nn/gpu/choice_store.ts";
 import type { ConvShape } from "../../nn/gpu/chooser.ts";
 import { DeviceLostError, OutOfMemoryError } from "../../nn/gpu/errors.ts";
@@ -222,6 +227,28 @@ Deno.test("timestamps that are rounded to 0.1 ms tell passes of 46 and 48 us apa
   }
   assertEquals(record!.choice, fast);
   gpu.destroy();
+});
+
+Deno.test("a measurement takes 2 ms where timestamps are exact, and 10 ms where they are rounded", async () => {
+  const { time } = Plan.prototype;
+  for (const [quantum, least] of [[0.000_001, 2], [0.1, 10], [0.065_536, 10]] as const) {
+    const gpu = await fresh();
+    Object.defineProperty(gpu.device, "features", { value: new Set(["timestamp-query"]) });
+    const taken: number[] = [];
+    Plan.prototype.time = (runs = 1) => {
+      taken.push(0.0427 * runs);
+      return Promise.resolve(Math.floor(0.0427 * runs / quantum) * quantum / runs);
+    };
+    try {
+      const [{ candidates }] = await Array.fromAsync(autotune(gpu, [SHAPE])) as [TuningRecord];
+      for (const milliseconds of taken.slice(-candidates.length)) {
+        assert(milliseconds >= least && milliseconds < 1.5 * least, `${milliseconds} ms`);
+      }
+    } finally {
+      Plan.prototype.time = time;
+      gpu.destroy();
+    }
+  }
 });
 
 /**
