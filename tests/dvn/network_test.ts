@@ -4,7 +4,7 @@ import { Counters } from "../../dvn/counters.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { digitsScenario } from "../../dvn/scenarios/digits.ts";
 import { OutOfMemoryError } from "../../nn/gpu/errors.ts";
-import { assignSlots } from "../../nn/gpu/plan.ts";
+import { assignSlots, Plan } from "../../nn/gpu/plan.ts";
 import { crossEntropy } from "../../nn/ops/cross_entropy.ts";
 import { encodeSafeTensors, SafeTensorsError } from "../../nn/safetensors.ts";
 import { Tape } from "../../nn/tape.ts";
@@ -108,6 +108,42 @@ Deno.test("predict() works again once what it lacked is there; measure() keeps n
   const held = gpu.bytesHeld;
   assert((await network.measure(8)).msPerImage > 0);
   assertEquals(gpu.bytesHeld, held);
+  net.destroy();
+});
+
+Deno.test("measure() runs for long enough, by rounded timestamps and by the clock", async () => {
+  const net = await tinyNetwork();
+  const virtual = net.virtual("a", { level: 1 });
+  const { device } = net.gpu;
+  const { run, time } = Plan.prototype;
+  const seen: number[] = [];
+  Plan.prototype.time = (runs = 1) => {
+    seen.push(runs);
+    return Promise.resolve(Math.floor(0.047 * runs / 0.1) * 0.1 / runs);
+  };
+  Plan.prototype.run = function (times = 1) {
+    seen.push(times);
+    run.call(this, times);
+  };
+  try {
+    Object.defineProperty(device, "features", {
+      value: new Set(["timestamp-query"]),
+      configurable: true,
+    });
+    const byTimestamps = await virtual.measure(64);
+    assertEquals(byTimestamps.source, "timestamp-query");
+    assert(Math.abs(64 * byTimestamps.msPerImage / 0.047 - 1) < 0.01, `${seen}`);
+    seen.length = 0;
+    Object.defineProperty(device, "features", { value: new Set(), configurable: true });
+    const byClock = await virtual.measure(64);
+    assertEquals(byClock.source, "wall clock");
+    assert(byClock.msPerImage > 0);
+    const last = seen.at(-1)!;
+    assert(64 * byClock.msPerImage * last > 50, `${last} runs of ${64 * byClock.msPerImage} ms`);
+  } finally {
+    Object.assign(Plan.prototype, { run, time });
+    Reflect.deleteProperty(device, "features");
+  }
   net.destroy();
 });
 
