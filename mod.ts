@@ -20,7 +20,7 @@ export type { Choice, Choices, ConvUse, Tuning, TuningState } from "./nn/gpu/tun
 export * from "./nn/gpu/errors.ts";
 export type { KernelTime, Plan, Profile } from "./nn/gpu/plan.ts";
 export { Tape, type TouchedRange } from "./nn/tape.ts";
-export type { Dispatch, Home, Tensor } from "./nn/tensor.ts";
+export type { Dispatch, Format, Home, Tensor } from "./nn/tensor.ts";
 export {
   type BlockLayout,
   blockRange,
@@ -60,7 +60,8 @@ export { l2Normalize, type L2NormalizeOptions } from "./nn/ops/l2_normalize.ts";
 export { linear } from "./nn/ops/linear.ts";
 export { matmul } from "./nn/ops/matmul.ts";
 export { shortcut } from "./nn/ops/shortcut.ts";
-export { sgd } from "./nn/optim/sgd.ts";
+export { LossScale } from "./nn/optim/loss_scale.ts";
+export { sgd, type SgdOptions } from "./nn/optim/sgd.ts";
 
 export { type ConvLayer, convLayers } from "./dvn/backbone.ts";
 export { type NetworkCost, networkCost } from "./dvn/costs.ts";
