@@ -14,6 +14,10 @@ export type Driver = "gpu" | "lavapipe" | "swiftshader";
 interface Tuning {
   /** Pixels, or tiles, a lane of a convolution makes. */
   convRows: number;
+  /** Groups of 4 input channels that a lane of a weight gradient makes at most. */
+  dwRows: number;
+  /** By so many groups of output channels at most, of tiles. */
+  winogradDwColumns: number;
   /** Channels from which on Winograd's way is the faster one. */
   winogradChannels: number;
   /** Of a batch's tiles, those that go at a time. */
@@ -28,13 +32,15 @@ interface Tuning {
 }
 
 /**
- * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles;
- * SwiftShader gains nothing from tiles of more than 4 pixels. GPUs hide loads behind tens of thousands
- * of lanes.
+ * Software adapters have a handful of lanes and pay for each load: few lanes, large register tiles, as
+ * large as pays for compiling them (`deno task tune` and a stopwatch). GPUs hide loads behind tens of
+ * thousands of lanes.
  */
 const TUNING: Record<Driver, Tuning> = {
   lavapipe: {
     convRows: 8,
+    dwRows: 2,
+    winogradDwColumns: 2,
     winogradChannels: 32,
     winogradTiles: 256,
     winogradDwLanes: 512,
@@ -44,8 +50,10 @@ const TUNING: Record<Driver, Tuning> = {
     elementwiseChunk: 64,
   },
   swiftshader: {
-    convRows: 4,
-    winogradChannels: 32,
+    convRows: 8,
+    dwRows: 4,
+    winogradDwColumns: 4,
+    winogradChannels: 4,
     winogradTiles: 256,
     winogradDwLanes: 512,
     dwLanes: 128,
@@ -55,6 +63,8 @@ const TUNING: Record<Driver, Tuning> = {
   },
   gpu: {
     convRows: 8,
+    dwRows: 2,
+    winogradDwColumns: 2,
     // Saves 13.5 ci co of 18 operations a pixel and moves 22 (ci + co) bytes more: with equal channels c
     // it is faster where c > 3.3 times the operations the adapter does for each byte it moves, which is
     // some 8 (A100) to 25 (most others) and 50 (RTX 4090, large caches). Not measured.
@@ -266,8 +276,10 @@ function winogradWeightGradientChoice(
     const splits = Math.min(ceilDiv(tiles, 64), ceilDiv(winogradDwLanes, lanes));
     return { algorithm: "winograd", ...shared, tiles: winogradTiles, splits };
   }
-  // Larger tiles take longer to compile than they save.
-  const tile = { rows: ci % 8 === 0 ? 2 : 1, columns: columnsOf(co, 2) };
+  const tile = {
+    rows: dwRowsOf(driver, ci),
+    columns: columnsOf(co, TUNING[driver].winogradDwColumns),
+  };
   const lanes = PLACES * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const splits = Math.max(1, Math.min(ceilDiv(tiles, 16), ceilDiv(winogradDwLanes, lanes)));
   return { algorithm: "winograd", tile, tiles: winogradTiles, splits };
@@ -372,7 +384,7 @@ function directWeightGradientChoice(
 ): WeightGradientChoice & { algorithm: "direct" } {
   const { n, h, ci, co, kernel } = shape;
   const lines = n * conv2dExtent(h, shape);
-  const rows = ci % 8 === 0 ? 2 : 1;
+  const rows = dwRowsOf(driver, ci);
   const tile = { rows, columns: columnsOf(co, 2 * rows) };
   const lanes = kernel ** 2 * (ci / 4 / tile.rows) * (co / 4 / tile.columns);
   const wanted = Math.min(lines, MOST_SPLITS, ceilDiv(TUNING[driver].dwLanes, lanes));
@@ -388,6 +400,13 @@ function pixelsOf(shape: ConvShape): number {
 /** Input and output channels of the pass. */
 function channelsOf({ pass, ci, co }: ConvShape): [from: number, to: number] {
   return pass === "dx" ? [co, ci] : [ci, co];
+}
+
+/** The most groups of 4 input channels, by halves, that fill a lane of a weight gradient without rest. */
+function dwRowsOf(driver: Driver, channels: number): number {
+  let rows = TUNING[driver].dwRows;
+  while ((channels / 4) % rows !== 0) rows /= 2;
+  return rows;
 }
 
 /** The most groups of 4 channels that fill a tile without rest. */
