@@ -279,7 +279,7 @@ function resumeCommand(folder: RunFolder, data: string): string {
 }
 
 function describeEnd(record: RunRecord, folder: RunFolder): string {
-  const { results, end, start } = record;
+  const { results, end, start, steps } = record;
   const { task } = results.at(-1)!;
   const smallest = results.find((row) => row.task === task)!;
   const budget = Math.ceil(smallest.bytes / 1000);
@@ -292,10 +292,18 @@ function describeEnd(record: RunRecord, folder: RunFolder): string {
 ${renderTable(results)}
 Timed ${describeTiming(results)}.
 
-Trained in ${formatSeconds(end!.seconds)}; written to ${folder.path}.
+${describeSkipped(steps.at(-1)?.skippedUpdates)}Trained in ${formatSeconds(end!.seconds)}; \
+written to ${folder.path}.
   report:  ${viewer} ${quote(folder.reportPath)}
   use it:  deno task infer --run ${quote(folder.path)} --task ${task} \
 --budget ${budget}KB ${images}`;
+}
+
+/** Of the updates whose 16-bit gradients overflowed; nothing where there are none. */
+function describeSkipped(updates = 0): string {
+  return updates === 0
+    ? ""
+    : `${plural(updates, "update")} skipped, until the losses had a scale that fits 16 bits.\n`;
 }
 
 if (import.meta.main) await runCommand(main);

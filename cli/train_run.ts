@@ -76,6 +76,12 @@ export async function createNetwork(
   { scenario }: Run,
   data: Readonly<Record<string, TaskData>>,
 ): Promise<DeepVirtualNetwork> {
+  if (scenario.training.activations === "f16" && !gpu.device.features.has("shader-f16")) {
+    throw new UsageError(
+      `activations in 16 bits need an adapter with shader-f16, and this is ${gpu.describe()}; leave ` +
+        'out --f16, or "activations" of the scenario\'s training',
+    );
+  }
   try {
     return await DeepVirtualNetwork.create(gpu, scenario, data);
   } catch (error) {

@@ -64,10 +64,10 @@ export type TrainEvent =
     accuracy: number;
     networks: NetworkScore[];
     /**
-     * Where activations are stored in 16 bits: steps of the run so far whose gradients overflowed, and
-     * which changed nothing but the scale of the losses.
+     * Where activations are stored in 16 bits: updates of the run so far whose gradients overflowed, and
+     * which changed no weights, but the scale of the losses.
      */
-    skippedSteps?: number;
+    skippedUpdates?: number;
     /** Training images a second, each task's images counted once a step. */
     imagesPerSecond: number;
     seconds: number;

@@ -403,7 +403,7 @@ class Trainer {
       loss: mean(networks, ({ loss }) => loss),
       accuracy: mean(networks, ({ accuracy }) => accuracy),
       networks,
-      ...scaling ? { skippedSteps: LossScale.skipped(scaling) } : {},
+      ...scaling ? { skippedUpdates: LossScale.skipped(scaling) } : {},
       imagesPerSecond: stepsPerSecond * orders.size * net.scenario.training.batchSize,
       seconds: this.#seconds,
       secondsLeft: (this.#steps - this.#step) / stepsPerSecond,
@@ -513,7 +513,11 @@ class Trainer {
       if (!tensor) throw new RangeError(`train: the training state has no momentum of ${name}`);
       net.store.write(name, tensor.data, "momentum");
     }
-    this.#lossScale?.write(Uint32Array.from(JSON.parse(training.metadata.lossScale!)));
+    if (this.#lossScale) {
+      const { lossScale } = training.metadata;
+      if (!lossScale) throw new RangeError("train: the training state has no loss scale");
+      this.#lossScale.write(Uint32Array.from(JSON.parse(lossScale)));
+    }
     this.#step = Number(step);
     return training;
   }

@@ -27,7 +27,7 @@ export function shownTask({ task, images }: LossTerm): number {
  * Records and compiles an update.
  *
  * @throws {RangeError} As {@linkcode checkLosses}; or if a loss compares with the old network, and
- *   there is none.
+ *   there is none, or activations are to be 16-bit, and the losses have no scale.
  */
 export async function compileUpdate(
   label: string,
@@ -36,7 +36,11 @@ export async function compileUpdate(
   context: UpdateContext,
 ): Promise<UpdatePlan> {
   checkLosses(net, losses);
-  const tape = new Tape(net.gpu, net.scenario.training.activations);
+  const { activations } = net.scenario.training;
+  if (activations === "f16" && !context.lossScale) {
+    throw new RangeError("16-bit activations need a loss scale: small gradients would be lost");
+  }
+  const tape = new Tape(net.gpu, activations);
   const inputs = recordUpdate(tape, net, losses, context);
   return { plan: await tape.compile(label), ...inputs };
 }

@@ -204,7 +204,7 @@ export class Tape {
       }
       const shape = outputs[name as Out];
       if (!shape) throw new Error(`${label}: no shape for binding ${name}`);
-      const isMap = shape.length === 4 && (kernel.maps?.includes(name) ?? true);
+      const isMap = shape.length === 4 && !kernel.sums?.includes(name);
       return made[name as Out] = this.#tensor(`${label}: ${name}`, shape, { kind: "scratch" }, {
         format: isMap ? this.mapFormat : "f32",
       });

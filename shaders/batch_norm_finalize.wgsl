@@ -55,7 +55,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) la
   norm[2u * e.c + c] = affine[affineAt[c].x];
   norm[3u * e.c + c] = affine[affineAt[c].y];
   let at = runningAt[c];
-  running[at.x] = mix(mean, running[at.x], momentum[0]);
+  let old = vec2f(running[at.x], running[at.y]);
   // The running variance is the unbiased one.
-  running[at.y] = mix(squares / max(count - 1.0, 1.0), running[at.y], momentum[0]);
+  let updated = mix(vec2f(mean, squares / max(count - 1.0, 1.0)), old, momentum[0]);
+  // A map that overflowed in 16 bits must not outlive its step; the exponent of what is not finite is full.
+  let finite = (bitcast<u32>(squares) & 0x7f800000u) != 0x7f800000u;
+  running[at.x] = select(old.x, updated.x, finite);
+  running[at.y] = select(old.y, updated.y, finite);
 }

@@ -125,7 +125,7 @@ export const conv2dDwKernel = defineKernel<
   wgsl: conv2dDwWgsl,
   bindings: { x: "read", dy: "read", partial: "write" },
   textures: ["x", "dy"],
-  maps: ["x", "dy"],
+  sums: ["partial"],
   constants: (_, { tile }) => ({ ROWS: tile.rows, COLUMNS: tile.columns }),
   extents: ({ x, dy }, { kernel, stride, padding, tile, splits }) => {
     const [n, h, w, ci] = x as number[], [, ho, wo, co] = dy as number[];
@@ -168,7 +168,7 @@ export const conv2dDwSharedKernel = defineKernel<
   label: "conv2d_dw_shared",
   wgsl: `${conv2dDwSharedWgsl}\n${gemmTnWgsl}`,
   bindings: { x: "read", dy: "read", partial: "write" },
-  maps: ["x", "dy"],
+  sums: ["partial"],
   constants: (_, args) => tnConstants(args),
   extents: ({ x, dy, partial }, { kernel, stride, padding, splits, ...shared }) => {
     const [, h, w, ci] = x as number[], [n, ho, wo, co] = dy as number[];

@@ -30,10 +30,10 @@ export interface Kernel<Args> {
    */
   readonly textures?: readonly string[];
   /**
-   * Which bindings of four extents hold activations or their gradients, [n, h, w, c], where not all do:
-   * a tape may keep those in 16 bits. They are of array<vec4f> or array<f32>, stored to by assignments.
+   * "write" bindings of four extents that are no maps, [n, h, w, c], of activations or their gradients: a
+   * tape may keep maps in 16 bits. Bindings of maps are array<vec4f> or array<f32>, stored to by `=`.
    */
-  readonly maps?: readonly string[];
+  readonly sums?: readonly string[];
   /** Sets these declarations: tile sizes and fused variants. */
   readonly constants?: (shapes: Shapes, args: Args) => Constants;
   /** The uniform's 32-bit words; use {@linkcode f32Bits} for a float. */

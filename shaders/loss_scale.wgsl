@@ -1,15 +1,16 @@
-// The factor of the losses after a step: small gradients would be lost in 16 bits, large ones overflow.
-// It is halved where one did, and doubled after INTERVAL steps in a row in which none did.
-// Source: Micikevicius et al., Mixed Precision Training, ICLR 2018; the constants are PyTorch's.
+// The factor of the losses after an update: small gradients would be lost in 16 bits, large ones overflow.
+// It is halved where one did, and doubled after INTERVAL updates in a row in which none did.
+// Source: Micikevicius et al., Mixed Precision Training, ICLR 2018; factors and interval are PyTorch's.
 const INTERVAL: u32 = 2000u;
+// Bounds: below the one it would be of no use, above the other it would soon overflow in 32 bits, too.
 const LEAST: f32 = 1.0;
 const MOST: f32 = 16777216.0;
 
 struct Scaling {
   scale: f32,
-  clean: u32, // steps in a row
-  overflows: u32, // whether this step's gradients did
-  skipped: u32, // steps, in all
+  clean: u32, // updates in a row
+  overflows: u32, // whether this one's gradients did
+  skipped: u32, // in all
 }
 
 @group(0) @binding(0) var<storage, read_write> scaling: Scaling;

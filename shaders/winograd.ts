@@ -136,7 +136,7 @@ export const sumSplitsKernel = defineKernel({
   wgsl: sumSplitsWgsl,
   bindings: { partial: "read", sum: "write" },
   textures: ["partial"],
-  maps: [],
+  sums: ["sum"],
   extents: ({ partial, sum }) => [size(sum!) / 4, size(partial!) / 4],
   workgroups: ({ sum }) => grid(size(sum!) / 4),
 });

@@ -1,6 +1,7 @@
 import { UsageError } from "../args.ts";
 import { withFreeLock, withLock } from "../file_lock.ts";
 import { readJson, why, writeAtomically } from "../run_folder.ts";
+import { checkScenario } from "../scenario_choice.ts";
 import type { CellResult } from "./cell.ts";
 import { type Cell, describeCell } from "./grid.ts";
 
@@ -49,6 +50,8 @@ export class ExperimentFolder {
     const path = `${this.path}/${ABOUT}`;
     if (!await exists(path)) return;
     const there = await readJson(path) as ExperimentAbout;
+    // An older version's lack what has come since; each field means by default what was done before.
+    if (there.settings) there.settings = checkScenario(there.settings, path);
     for (const key of Object.keys(about) as (keyof ExperimentAbout)[]) {
       const difference = firstDifference(there[key], about[key], key);
       if (!difference) continue;

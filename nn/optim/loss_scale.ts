@@ -6,12 +6,12 @@ import type { Tensor } from "../tensor.ts";
 /** Where a run begins; PyTorch's. */
 const INITIAL = 65536;
 
-/** Words: the scale, clean steps in a row, whether the step overflows, steps skipped. */
+/** Words: the scale, clean updates in a row, whether this one overflows, updates skipped. */
 const WORDS = 4;
 
 /**
  * The factor of the losses that keeps the gradients of 16-bit activations within what 16 bits hold. It
- * lives on the GPU, which finds it by itself: no step waits for the CPU to look.
+ * lives on the GPU, which finds it by itself: no update waits for the CPU to look.
  */
 export class LossScale {
   readonly #buffer: GPUBuffer;
@@ -37,7 +37,7 @@ export class LossScale {
     this.gpu.device.queue.writeBuffer(this.#buffer, 0, words);
   }
 
-  /** Steps skipped so far, of what {@linkcode LossScale.read} gave. */
+  /** Updates skipped so far, of what {@linkcode LossScale.read} gave. */
   static skipped(words: Uint32Array): number {
     return words[3]!;
   }

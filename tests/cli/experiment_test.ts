@@ -322,6 +322,23 @@ Deno.test("seed and description are no other settings", () =>
     await folder.begin({ ...ABOUT, settings: { ...SCENARIO, seed: 99, description: "said anew" } });
   }));
 
+Deno.test("a folder that an older version began goes on: what it does not name is as it was", () =>
+  inExperiment(async (folder) => {
+    await folder.begin(ABOUT);
+    const path = `${folder.path}/experiment.json`;
+    const about = JSON.parse(await Deno.readTextFile(path));
+    delete about.settings.training.activations;
+    await Deno.writeTextFile(path, JSON.stringify(about));
+    await folder.begin(ABOUT);
+    const { training } = SCENARIO;
+    const halves = { ...SCENARIO, training: { ...training, activations: "f16" as const } };
+    await assertRejects(
+      () => folder.check({ settings: halves }),
+      UsageError,
+      'settings.training.activations "f32", not "f16"',
+    );
+  }));
+
 /** Trains with made-up figures, as trainRun() does with real ones; up to a step, if one is given. */
 async function fakeTraining(
   { run, folder, earlier }: RunOfCell,

@@ -2,8 +2,11 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { UsageError } from "../../cli/args.ts";
 import { main as train } from "../../cli/train.ts";
+import { createNetwork } from "../../cli/train_run.ts";
+import { dvnMethod } from "../../dvn/methods/dvn.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { builtInScenario } from "../../dvn/scenarios/index.ts";
+import type { Gpu } from "../../nn/gpu/gpu.ts";
 import { scaleScenario, withEpochs } from "../../dvn/scenarios/scale.ts";
 
 /** What --print-scenario prints. */
@@ -31,6 +34,23 @@ Deno.test("train takes a scenario's name in any case, and a scale", async () => 
   );
 });
 
+Deno.test("train --f16 stores activations in 16 bits, where the adapter can", async () => {
+  const scenario = await printed("--f16");
+  assertEquals(scenario.training.activations, "f16");
+  assertEquals((await printed()).training.activations, "f32");
+  const old = { device: { features: new Set() }, describe: () => "old GPU, gpu" };
+  const [run] = dvnMethod.runs(scenario);
+  const error = await assertRejects(
+    () => createNetwork(old as unknown as Gpu, run!, {}),
+    UsageError,
+  );
+  assertEquals(
+    error.message,
+    "activations in 16 bits need an adapter with shader-f16, and this is old GPU, gpu; leave out " +
+      '--f16, or "activations" of the scenario\'s training',
+  );
+});
+
 const MISTAKES: [args: string[], message: string][] = [
   [
     ["J4"],
@@ -46,6 +66,7 @@ const MISTAKES: [args: string[], message: string][] = [
   ],
   [["mine.json", "--scale", "ci"], "mine.json says its own size"],
   [["--resume", "runs/none", "--scale", "ci"], "leave out --scale"],
+  [["--resume", "runs/none", "--f16"], "leave out --f16"],
 ];
 for (const [args, message] of MISTAKES) {
   Deno.test(`train ${args.join(" ")}: ${message}`, async () => {

@@ -3,7 +3,9 @@ import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { LossScale } from "../../nn/optim/loss_scale.ts";
 import { Tape } from "../../nn/tape.ts";
 import { f32Bits } from "../../shaders/kernel.ts";
+import type { Gpu } from "../../nn/gpu/gpu.ts";
 import { testGpu } from "../gpu.ts";
+import { preferring } from "../ops/harness.ts";
 import * as reference from "../reference/mod.ts";
 import { assertAllClose } from "./against_reference.ts";
 import {
@@ -38,39 +40,49 @@ Deno.test("a step of all networks agrees with float64: losses, gradients, statis
   assertAllClose(float32(got.running), float64(want.running));
 });
 
-Deno.test({
-  name: "a step of all networks with 16-bit activations: gradients within 2 % of float64's",
-  ignore: !(await testGpu()).device.features.has("shader-f16"),
-  fn: async () => {
-    const vectors = referenceStep();
-    const want = vectors.result;
-    const gpu = await testGpu();
-    const scaling = new LossScale(gpu);
-    const got = await libraryStep(gpu, vectors, scaling);
-    const [scale, clean] = await scaling.read();
-    scaling.destroy();
-    assertEquals([scale, clean], [f32Bits(65536), 1]); // none has overflown
-    for (const [name, [loss]] of Object.entries(want.losses)) {
-      assertClose(got.losses[name]!, [loss!], { rtol: 2e-3, atol: 0 });
-    }
-    const norm = (values: number[]) => Math.hypot(...values);
-    const errors = Object.entries(want.gradients).map(([name, values]) => {
-      const apart = norm(values.map((value, i) => got.gradients[name]![i]! / 65536 - value));
-      return { apart, size: norm(values), relative: apart / norm(values) };
-    });
-    // A value that rounds to the other side of a ReLU moves a few sums of small maps by several percent.
-    const whole = norm(errors.map(({ apart }) => apart)) / norm(errors.map(({ size }) => size));
-    const relative = errors.map((error) => error.relative).sort((x, y) => x - y);
-    assert(whole < 0.02, `all gradients: ${whole}`);
-    assert(relative[relative.length >> 1]! < 0.003, `in the middle: ${relative}`);
-    assert(relative[0]! > 1e-6, `as of 32 bits: ${relative}`);
-    for (const [name, values] of Object.entries(want.weights)) {
-      const apart = values.map((value, i) => got.weights[name]![i]! - value);
-      const error = norm(apart) / norm(values);
-      assert(error < 0.005, `${name}: ${error}`);
-    }
-  },
-});
+/** Beside the adapter's own kernels those of GPUs, and of these all through workgroup memory. */
+const HALVES = [[undefined, undefined], ["gpu", undefined], ["gpu", "shared"]] as const;
+for (const [driver, algorithm] of HALVES) {
+  Deno.test({
+    name: "a step of all networks with 16-bit activations: gradients within 2 % of float64's" +
+      `${driver ? ", as tuned for GPUs" : ""}${algorithm ? ", through workgroup memory" : ""}`,
+    ignore: !(await testGpu()).device.features.has("shader-f16"),
+    fn: async () => {
+      const gpu = await testGpu(driver);
+      if (algorithm) await preferring(gpu, algorithm, () => checkHalves(gpu));
+      else await checkHalves(gpu);
+    },
+  });
+}
+
+async function checkHalves(gpu: Gpu): Promise<void> {
+  const vectors = referenceStep();
+  const want = vectors.result;
+  const scaling = new LossScale(gpu);
+  const got = await libraryStep(gpu, vectors, scaling);
+  const [scale, clean] = await scaling.read();
+  scaling.destroy();
+  assertEquals([scale, clean], [f32Bits(65536), 1]); // none has overflown
+  for (const [name, [loss]] of Object.entries(want.losses)) {
+    assertClose(got.losses[name]!, [loss!], { rtol: 2e-3, atol: 0 });
+  }
+  const norm = (values: number[]) => Math.hypot(...values);
+  const errors = Object.entries(want.gradients).map(([name, values]) => {
+    const apart = norm(values.map((value, i) => got.gradients[name]![i]! / 65536 - value));
+    return { apart, size: norm(values), relative: apart / norm(values) };
+  });
+  // A value that rounds to the other side of a ReLU moves a few sums of small maps by several percent.
+  const whole = norm(errors.map(({ apart }) => apart)) / norm(errors.map(({ size }) => size));
+  const relative = errors.map((error) => error.relative).sort((x, y) => x - y);
+  assert(whole < 0.02, `all gradients: ${whole}`);
+  assert(relative[relative.length >> 1]! < 0.003, `in the middle: ${relative}`);
+  assert(relative[0]! > 1e-6, `as of 32 bits: ${relative}`);
+  for (const [name, values] of Object.entries(want.weights)) {
+    const apart = values.map((value, i) => got.weights[name]![i]! - value);
+    const error = norm(apart) / norm(values);
+    assert(error < 0.005, `${name}: ${error}`);
+  }
+}
 
 Deno.test("inference agrees with float64", async () => {
   const gpu = await testGpu();

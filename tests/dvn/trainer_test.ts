@@ -93,12 +93,12 @@ Deno.test({
     assertEquals(lastCheckpoint(after).weights, lastCheckpoint(unbroken).weights);
     assertEquals(lastCheckpoint(after).state, lastCheckpoint(unbroken).state);
     const { metadata } = decodeSafeTensors(lastCheckpoint(unbroken).state);
-    const { skippedSteps } = ofType(unbroken, "step").at(-1)!;
+    const { skippedUpdates } = ofType(unbroken, "step").at(-1)!;
     const [, clean, overflows, skipped] = JSON.parse(metadata.lossScale!);
-    assertEquals([clean + skipped, overflows, skipped], [8, 0, skippedSteps]);
+    assertEquals([clean + skipped, overflows, skipped], [8, 0, skippedUpdates]);
     // It is another run than that of 32 bits.
     const full = ofType(await trainFresh(tinyScenario()), "step");
-    assertEquals(full.at(-1)!.skippedSteps, undefined);
+    assertEquals(full.at(-1)!.skippedUpdates, undefined);
     assert(full[3]!.loss !== ofType(unbroken, "step")[3]!.loss);
   },
 });

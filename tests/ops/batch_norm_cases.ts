@@ -195,6 +195,40 @@ function pairIndices(layout: BlockLayout, units: readonly number[]): number[] {
 }
 
 const otherCases: OpCase[] = [
+  {
+    name: "batchNorm() leaves the running statistics of a channel that overflowed",
+    run: async (gpu) => {
+      const shape: reference.Shape4 = [2, 3, 5, 5];
+      const x = random(shape, 1);
+      for (const [at, bad] of [[7, Infinity], [13, -Infinity], [19, NaN]] as const) x[at] = bad;
+      const pairs = randomPairs(5, 3);
+      const got = await runOp(gpu, {
+        inputs: { x: { shape, values: x } },
+        declare: (store) => declarePairs(store, pairs),
+        record: (tape, { x }, { affine, running }, store) =>
+          batchNorm(tape, store, x, affine, running, { training: true, ...options(false) }),
+        dy: { shape, values: random(shape, 2) },
+        backward: false,
+      });
+      const clean = random(shape, 1);
+      const want = reference.batchNormTraining(
+        clean,
+        shape,
+        pairs.affine,
+        pairs.running,
+        options(false),
+      );
+      const running = got.values.get("running")!;
+      const channels = [7 % 5, 13 % 5, 19 % 5];
+      for (const row of [0, 1]) {
+        for (let c = 0; c < 5; c++) {
+          const at = 5 * row + c;
+          if (channels.includes(c)) assertEquals(running[at], pairs.running[at]);
+          else assertClose([running[at]!], [want.running[at]!], f32Tolerance(2 * 30, 4));
+        }
+      }
+    },
+  },
   ...([[4, 8, 8, 5], [3, 31, 33, 4]] as reference.Shape4[]).map((shape): OpCase => ({
     name: `batchNorm() keeps its digits where the mean is a thousand deviations, [${shape}]`,
     run: async (gpu) => {
