@@ -553,7 +553,8 @@ export class Plan {
       "time",
       2,
       (encoder, querySet) => {
-        // On passes that compute: nothing keeps empty ones in order with these, or has them take place.
+        // On passes that compute (but where copies come first, which none can measure): nothing keeps empty
+        // ones in order with these, or has them take place.
         const first = { querySet, beginningOfPassWriteIndex: 0 };
         this.#encode(encoder, runs, first, { querySet, endOfPassWriteIndex: 1 });
       },
