@@ -11,6 +11,7 @@ import {
   train,
 } from "../mod.ts";
 import type { Dataset } from "../datasets/image_set.ts";
+import { has16Bit } from "../nn/gpu/gpu.ts";
 import { UsageError } from "./args.ts";
 import { formatCount } from "./format.ts";
 import type { Progress } from "./progress.ts";
@@ -76,7 +77,7 @@ export async function createNetwork(
   { scenario }: Run,
   data: Readonly<Record<string, TaskData>>,
 ): Promise<DeepVirtualNetwork> {
-  if (scenario.training.activations === "f16" && !gpu.device.features.has("shader-f16")) {
+  if (scenario.training.activations === "f16" && !has16Bit(gpu)) {
     throw new UsageError(
       `activations in 16 bits need an adapter with shader-f16, and this is ${gpu.describe()}; leave ` +
         'out --f16, or "activations" of the scenario\'s training',

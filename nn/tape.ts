@@ -1,7 +1,7 @@
 import { type Kernel, type Shape, type Shapes, size } from "../shaders/kernel.ts";
 import { elementwiseKernel } from "../shaders/elementwise.ts";
 import { AdapterError, ShapeError } from "./gpu/errors.ts";
-import type { Gpu } from "./gpu/gpu.ts";
+import { type Gpu, has16Bit } from "./gpu/gpu.ts";
 import { compilePlan, type Plan } from "./gpu/plan.ts";
 import { blockRange, type Param, type ParamStore, type State } from "./params.ts";
 import { type Dispatch, elementBytes, type Format, type Home, type Tensor } from "./tensor.ts";
@@ -34,7 +34,7 @@ export class Tape {
    * @throws {AdapterError} If the adapter has no 16-bit floats, and they are asked for.
    */
   constructor(readonly gpu: Gpu, readonly mapFormat: Format = "f32") {
-    if (mapFormat === "f16" && !gpu.device.features.has("shader-f16")) {
+    if (mapFormat === "f16" && !has16Bit(gpu)) {
       throw new AdapterError(
         "Tape",
         `${gpu.describe()}: this adapter has no shader-f16 feature; keep activations in 32 bits`,

@@ -1,5 +1,5 @@
 /** This project, through its library. */
-import { Gpu } from "../../nn/gpu/gpu.ts";
+import { Gpu, has16Bit } from "../../nn/gpu/gpu.ts";
 import type { About, Contender } from "../contender.ts";
 import type { Work } from "../workloads.ts";
 import { copy, fma } from "../ceilings/ceilings.ts";
@@ -10,8 +10,8 @@ export async function open(): Promise<Contender> {
   return contenderOn(await Gpu.open());
 }
 
-function canTrain({ device }: Gpu, { activations }: Extract<Work, { op: "train" }>): boolean {
-  return activations !== "f16" || device.features.has("shader-f16");
+function canTrain(gpu: Gpu, { activations }: Extract<Work, { op: "train" }>): boolean {
+  return activations !== "f16" || has16Bit(gpu);
 }
 
 export function contenderOn(gpu: Gpu): Contender {

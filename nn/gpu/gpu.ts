@@ -401,6 +401,11 @@ export const SMALLER = "use a smaller batch or a smaller network";
 
 const STORAGE: GPUBufferUsageFlags = 0x80 | 0x08 | 0x04; // STORAGE | COPY_DST | COPY_SRC
 
+/** Whether kernels can load and store 16-bit floats. */
+export function has16Bit({ device }: Pick<Gpu, "device">): boolean {
+  return device.features.has("shader-f16");
+}
+
 /** Of the textures that stand in for buffers: four floats to a texel. */
 export type TexelFormat = "rgba32float" | "rgba16float";
 

@@ -259,6 +259,8 @@ function textureRows({ shape }: Tensor): number {
  */
 export class Plan {
   #steps: Step[] = [];
+  /** Of a run: one more than copies come between its dispatches. */
+  #passes = 1;
   #scratch: GPUBuffer[] = [];
   readonly #textures: Record<TexelFormat, GPUTexture[]> = { rgba32float: [], rgba16float: [] };
   readonly #owned: GPUBuffer[] = [];
@@ -416,6 +418,7 @@ export class Plan {
         }));
       return { copies, pipeline: pipelines[i]!, bindGroup, dispatch };
     });
+    this.#passes += this.#steps.filter(({ copies }) => copies.length).length;
   }
 
   #own(buffer: GPUBuffer): GPUBuffer {
@@ -495,8 +498,7 @@ export class Plan {
     first?: GPUComputePassTimestampWrites,
     last?: GPUComputePassTimestampWrites,
   ): void {
-    /** Passes; one run has one more than copies come between its dispatches. */
-    let left = runs * (1 + this.#steps.filter(({ copies }) => copies.length).length);
+    let left = runs * this.#passes;
     const begin = () => {
       const timestampWrites = --left || !last ? first : { ...first, ...last };
       first = undefined;

@@ -3,7 +3,7 @@ import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import { LossScale } from "../../nn/optim/loss_scale.ts";
 import { Tape } from "../../nn/tape.ts";
 import { f32Bits } from "../../shaders/kernel.ts";
-import type { Gpu } from "../../nn/gpu/gpu.ts";
+import { type Gpu, has16Bit } from "../../nn/gpu/gpu.ts";
 import { testGpu } from "../gpu.ts";
 import { preferring } from "../ops/harness.ts";
 import * as reference from "../reference/mod.ts";
@@ -46,7 +46,7 @@ for (const [driver, algorithm] of HALVES) {
   Deno.test({
     name: "a step of all networks with 16-bit activations: gradients within 2 % of float64's" +
       `${driver ? ", as tuned for GPUs" : ""}${algorithm ? ", through workgroup memory" : ""}`,
-    ignore: !(await testGpu()).device.features.has("shader-f16"),
+    ignore: !has16Bit(await testGpu()),
     fn: async () => {
       const gpu = await testGpu(driver);
       if (algorithm) await preferring(gpu, algorithm, () => checkHalves(gpu));

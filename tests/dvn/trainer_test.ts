@@ -4,6 +4,7 @@ import { dvnMethod } from "../../dvn/methods/dvn.ts";
 import { DeepVirtualNetwork } from "../../dvn/network.ts";
 import type { Scenario } from "../../dvn/scenario.ts";
 import { train } from "../../dvn/trainer.ts";
+import { has16Bit } from "../../nn/gpu/gpu.ts";
 import { decodeSafeTensors } from "../../nn/safetensors.ts";
 import { testGpu } from "../gpu.ts";
 import { tinyData, tinyScenario } from "./tiny.ts";
@@ -80,7 +81,7 @@ function halfScenario(change: Partial<Scenario["training"]> = {}): Scenario {
   return scenario;
 }
 
-const withoutHalves = !(await testGpu()).device.features.has("shader-f16");
+const withoutHalves = !has16Bit(await testGpu());
 
 Deno.test({
   name: "with 16-bit activations a run stopped and resumed equals an unbroken one, bit for bit",

@@ -1,7 +1,7 @@
 /** Activations in 16 bits: every op that has maps, a step, and training. */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { AdapterError } from "../../nn/gpu/errors.ts";
-import type { Gpu } from "../../nn/gpu/gpu.ts";
+import { type Gpu, has16Bit } from "../../nn/gpu/gpu.ts";
 import { batchNorm } from "../../nn/ops/batch_norm.ts";
 import { add, relu } from "../../nn/ops/elementwise.ts";
 import { globalAveragePool } from "../../nn/ops/global_average_pool.ts";
@@ -17,7 +17,7 @@ import * as reference from "../reference/mod.ts";
 const { assertClose, f32Tolerance, random } = reference;
 
 const mapFormat = "f16";
-const ignore = !(await testGpu()).device.features.has("shader-f16");
+const ignore = !has16Bit(await testGpu());
 
 /** As the adapter runs it, through textures on software; and as GPUs do, through buffers. */
 function test(name: string, run: (gpu: Gpu) => Promise<void>): void {
